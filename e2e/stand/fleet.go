@@ -1,0 +1,214 @@
+package stand
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+	fluxmeta "github.com/fluxcd/pkg/apis/meta"
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Namespace is berth's own namespace on the cluster.
+const Namespace = "flux-projects"
+
+// Result is what a program printed and how it ended.
+type Result struct {
+	Stdout, Stderr string
+	Code           int
+}
+
+// Run runs a program with the stand's kubectl and kubeconfig at hand. An exit
+// code is no error.
+func (s *Stand) Run(ctx context.Context, stdin, program string, args ...string) (Result, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = s.Dir
+	cmd.Env = append(os.Environ(),
+		"KUBECONFIG="+s.Kubeconfig,
+		"PATH="+filepath.Dir(s.bin.Kubectl)+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"HOME="+filepath.Join(s.Dir, "home"),
+		"GIT_CONFIG_NOSYSTEM=1", "NO_COLOR=1")
+	cmd.Stdin = strings.NewReader(stdin)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.Exited() {
+		return Result{stdout.String(), stderr.String(), exit.ExitCode()}, nil
+	}
+	return Result{stdout.String(), stderr.String(), 0}, err
+}
+
+// Kubectl runs the kubectl that was built here.
+func (s *Stand) Kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
+	result, err := s.Run(ctx, stdin, s.bin.Kubectl, args...)
+	if err != nil {
+		return "", err
+	}
+	if result.Code != 0 {
+		return "", fmt.Errorf("kubectl %s: exit %d: %s", strings.Join(args, " "), result.Code, result.Stderr)
+	}
+	return result.Stdout, nil
+}
+
+// Repository is the bare GitOps repository on disk.
+func (s *Stand) Repository() string { return filepath.Join(s.repositories(), "fleet.git") }
+
+// GitURL is the same repository over HTTP, as Flux reads it.
+func (s *Stand) GitURL() string { return "http://" + s.git.Addr().String() + "/fleet.git" }
+
+// Tip is the commit that main points to.
+func (s *Stand) Tip(ctx context.Context) (string, error) {
+	return gitOutput(ctx, s.Repository(), "rev-parse", "main")
+}
+
+// Edit commits what edit does to a work tree of main, as a person with write
+// access would, and pushes it. It starts over when somebody else was faster.
+// It returns the commit.
+func (s *Stand) Edit(ctx context.Context, message string, edit func(dir string) error) (string, error) {
+	for {
+		dir, err := os.MkdirTemp(s.Dir, "edit-")
+		if err != nil {
+			return "", err
+		}
+		commit, err := s.editOnce(ctx, dir, message, edit)
+		os.RemoveAll(dir)
+		if !errors.Is(err, errMoved) {
+			return commit, err
+		}
+	}
+}
+
+var errMoved = errors.New("main has moved")
+
+func (s *Stand) editOnce(ctx context.Context, dir, message string, edit func(string) error) (string, error) {
+	if err := runGit(ctx, "", "clone", "--quiet", s.Repository(), dir); err != nil {
+		return "", err
+	}
+	if err := edit(dir); err != nil {
+		return "", err
+	}
+	for _, args := range [][]string{{"add", "--all"}, {"commit", "--quiet", "--no-gpg-sign", "-m", message}} {
+		if err := runGit(ctx, dir, args...); err != nil {
+			return "", err
+		}
+	}
+	if err := runGit(ctx, dir, "push", "--quiet", "origin", "HEAD:main"); err != nil {
+		if strings.Contains(err.Error(), "[rejected]") || strings.Contains(err.Error(), "[remote rejected]") {
+			return "", errMoved
+		}
+		return "", err
+	}
+	return gitOutput(ctx, dir, "rev-parse", "HEAD")
+}
+
+// Sync makes Flux fetch now, and waits until it holds the commit or one after it.
+func (s *Stand) Sync(ctx context.Context, commit string) error {
+	repo := &sourcev1.GitRepository{ObjectMeta: metav1.ObjectMeta{Name: Namespace, Namespace: Namespace}}
+	if err := s.Reconcile(ctx, repo); err != nil {
+		return err
+	}
+	return s.Eventually(ctx, time.Minute, func(ctx context.Context) error {
+		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(repo), repo); err != nil {
+			return err
+		}
+		if repo.Status.Artifact == nil {
+			return fmt.Errorf("the GitRepository has no artifact: %s", conditions(repo.Status.Conditions))
+		}
+		return s.includes(ctx, repo.Status.Artifact.Revision, commit)
+	})
+}
+
+// includes is nil when a Flux revision (main@sha1:…) is the commit or comes after it.
+func (s *Stand) includes(ctx context.Context, revision, commit string) error {
+	_, have, ok := strings.Cut(revision, "sha1:")
+	if ok && have == commit {
+		return nil
+	}
+	if ok && runGit(ctx, s.Repository(), "merge-base", "--is-ancestor", commit, have) == nil {
+		return nil
+	}
+	return fmt.Errorf("at revision %q, not yet at %s", revision, commit)
+}
+
+// Reconcile asks Flux to look at an object now.
+func (s *Stand) Reconcile(ctx context.Context, obj client.Object) error {
+	patch := map[string]any{"metadata": map[string]any{"annotations": map[string]string{
+		fluxmeta.ReconcileRequestAnnotation: time.Now().Format(time.RFC3339Nano),
+	}}}
+	data, err := json.Marshal(patch)
+	if err != nil {
+		return err
+	}
+	return s.Client.Patch(ctx, obj, client.RawPatch(types.MergePatchType, data))
+}
+
+// Kustomization reads one of flux-projects.
+func (s *Stand) Kustomization(ctx context.Context, name string) (*kustomizev1.Kustomization, error) {
+	var k kustomizev1.Kustomization
+	err := s.Client.Get(ctx, client.ObjectKey{Namespace: Namespace, Name: name}, &k)
+	return &k, err
+}
+
+// Settled waits until Flux has tried the commit (or a later one) in a
+// Kustomization, and returns it with its Ready condition.
+func (s *Stand) Settled(ctx context.Context, name, commit string, limit time.Duration) (k *kustomizev1.Kustomization, ready metav1.Condition, err error) {
+	err = s.Eventually(ctx, limit, func(ctx context.Context) (err error) {
+		if k, err = s.Kustomization(ctx, name); err != nil {
+			return err
+		}
+		if err := s.includes(ctx, k.Status.LastAttemptedRevision, commit); err != nil {
+			return fmt.Errorf("%s %w: %s", name, err, conditions(k.Status.Conditions))
+		}
+		found := meta.FindStatusCondition(k.Status.Conditions, fluxmeta.ReadyCondition)
+		if found == nil || found.Status == metav1.ConditionUnknown || found.ObservedGeneration != k.Generation {
+			return fmt.Errorf("%s is at work: %s", name, conditions(k.Status.Conditions))
+		}
+		ready = *found
+		return nil
+	})
+	return k, ready, err
+}
+
+// Ready waits until Kustomizations have applied the commit or a later one.
+func (s *Stand) Ready(ctx context.Context, commit string, names ...string) error {
+	for _, name := range names {
+		err := s.Eventually(ctx, time.Minute, func(ctx context.Context) error {
+			k, err := s.Kustomization(ctx, name)
+			if err != nil {
+				return err
+			}
+			if err := s.includes(ctx, k.Status.LastAppliedRevision, commit); err != nil {
+				return fmt.Errorf("%s %w: %s", name, err, conditions(k.Status.Conditions))
+			}
+			if !meta.IsStatusConditionTrue(k.Status.Conditions, fluxmeta.ReadyCondition) {
+				return fmt.Errorf("%s: %s", name, conditions(k.Status.Conditions))
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// conditions words them for an error.
+func conditions(all []metav1.Condition) string {
+	var parts []string
+	for _, c := range all {
+		parts = append(parts, fmt.Sprintf("%s=%s %s: %s", c.Type, c.Status, c.Reason, c.Message))
+	}
+	return strings.Join(parts, "; ")
+}

@@ -1,0 +1,166 @@
+package stand
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// A process is one program of the control plane. It leads its own process
+// group and dies with us, even when we are killed.
+type process struct {
+	name   string
+	cmd    *exec.Cmd
+	log    string
+	done   chan struct{} // closed when it has ended; err is set before
+	err    error
+	asked  atomic.Bool // stop was called
+	logOut *os.File
+}
+
+// startProcess runs a program with its output in <logs>/<name>.log.
+func startProcess(logs, name string, cmd *exec.Cmd) (*process, error) {
+	p := &process{name: name, cmd: cmd, log: filepath.Join(logs, name+".log"), done: make(chan struct{})}
+	out, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	p.logOut, cmd.Stdout, cmd.Stderr = out, out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+
+	started := make(chan error)
+	go func() {
+		// The parent-death signal comes when the *thread* that forked ends, so
+		// that thread must live as long as the child.
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		p.err = cmd.Wait()
+		out.Close()
+		close(p.done)
+	}()
+	if err := <-started; err != nil {
+		out.Close()
+		return nil, fmt.Errorf("starting %s: %w", name, err)
+	}
+	return p, nil
+}
+
+// stop asks the program to end, and kills its group when it takes too long.
+func (p *process) stop() {
+	p.asked.Store(true)
+	group := -p.cmd.Process.Pid
+	_ = syscall.Kill(group, syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(5 * time.Second):
+		_ = syscall.Kill(group, syscall.SIGKILL)
+		<-p.done
+	}
+}
+
+// kill ends the program at once; for what keeps nothing worth saving.
+func (p *process) kill() {
+	p.asked.Store(true)
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	<-p.done
+}
+
+// ended is an error once the program has died by itself.
+func (p *process) ended() error {
+	select {
+	case <-p.done:
+		return fmt.Errorf("%s ended (%v); the end of %s:\n%s", p.name, p.err, p.log, tailFile(p.log))
+	default:
+		return nil
+	}
+}
+
+// usage is the CPU time used so far and the resident memory in bytes.
+func (p *process) usage() (cpu time.Duration, rss int64) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, 0
+	}
+	return parseStat(string(stat))
+}
+
+func tailFile(path string) string {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	const limit = 3 << 10
+	if len(data) > limit {
+		data = data[len(data)-limit:]
+	}
+	return string(data)
+}
+
+// freePorts asks the kernel for n different TCP ports on loopback. They are
+// free at this moment; whoever loses one to another program says so at start.
+func freePorts(n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("no free TCP port on 127.0.0.1: %w", err)
+		}
+		defer l.Close() // all stay taken until all are chosen
+		ports[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	return ports, nil
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// eventually calls try until it returns nil. On the deadline it returns the
+// last error, and it stops early when one of the processes has died.
+func eventually(ctx context.Context, limit time.Duration, watch []*process, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := try(ctx)
+		if err == nil {
+			return nil
+		}
+		for _, p := range watch {
+			if dead := p.ended(); dead != nil {
+				return dead
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not within %v: %w", limit, err)
+		case <-tick.C:
+		}
+	}
+}
+
+// clockTick is the unit of CPU times in /proc, USER_HZ: 100 on every Linux.
+const clockTick = 10 * time.Millisecond
+
+// parseStat reads user and system time and resident pages from /proc/<pid>/stat.
+func parseStat(stat string) (cpu time.Duration, rss int64) {
+	// The program's name stands in parentheses and may hold spaces.
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	number := func(field int) int64 { // counted as in proc(5), where the name is field 2
+		n, _ := strconv.ParseInt(fields[field-3], 10, 64)
+		return n
+	}
+	return time.Duration(number(14)+number(15)) * clockTick, number(24) * int64(os.Getpagesize())
+}

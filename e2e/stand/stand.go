@@ -1,0 +1,162 @@
+// Package stand starts a real control plane on loopback for the proofs of
+// berth: etcd, kube-apiserver, kube-controller-manager and Flux's two
+// controllers as host processes, git servers (HTTP with authentication, SSH)
+// and a container registry with an account per user.
+//
+// [Start] gives a cluster that `flux install` could have made, [Stand.Init]
+// makes it berth's by running what `berth init` prints. There is no kubelet:
+// pods appear and stay Pending.
+//
+// Every process is a child that dies with us. Logs stay in the stand's folder
+// until [Stand.Stop] is told that all went well.
+package stand
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/berth-gitops/berth/e2e/components"
+)
+
+// Options say how a stand is started. The zero value is good.
+type Options struct {
+	// Log gets one line per step; nil discards them.
+	Log io.Writer
+	// Concurrent is kustomize-controller's --concurrent; 0 is its default, 4.
+	Concurrent int
+	// TmpDir holds the controllers' temporary files; empty is a folder on disk.
+	TmpDir string
+}
+
+// Stand is a running control plane with its servers.
+type Stand struct {
+	Client     client.WithWatch // as administrator, not cached
+	Kubeconfig string           // of the administrator
+	Registry   *Registry
+	GitUser    Account // whom the Git server lets in
+	Dir        string  // everything this stand wrote, logs included
+	Berth      string  // the program under test
+
+	bin  *components.Binaries
+	log  io.Writer
+	kube *kube
+	flux *flux
+	git  net.Listener
+}
+
+// Start builds what is missing and starts everything. On an error nothing is
+// left running, and the logs stay.
+func Start(ctx context.Context, o Options) (_ *Stand, err error) {
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	bin, err := components.Ensure(ctx, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "berth-e2e-")
+	if err != nil {
+		return nil, err
+	}
+	s := &Stand{Dir: dir, bin: bin, log: o.Log, GitUser: Account{"flux", "git-password"}}
+	defer func() {
+		if err != nil {
+			s.Stop(true)
+			err = fmt.Errorf("%w\nlogs: %s", err, s.Logs())
+		}
+	}()
+	begin := time.Now()
+	if err := s.start(ctx, o); err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(s.log, "✔ control plane in %v\n", time.Since(begin).Round(100*time.Millisecond))
+	return s, nil
+}
+
+func (s *Stand) start(ctx context.Context, o Options) error {
+	for _, dir := range []string{s.Logs(), s.repositories(), filepath.Join(s.Dir, "flux"), filepath.Join(s.Dir, "kube")} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	s.kube = &kube{dir: filepath.Join(s.Dir, "kube"), logs: s.Logs(), bin: s.bin}
+	if err := s.kube.start(ctx); err != nil {
+		return err
+	}
+	s.Kubeconfig = s.kube.kubeconfig
+	var err error
+	if s.Client, err = client.NewWithWatch(s.kube.admin, client.Options{Scheme: scheme()}); err != nil {
+		return err
+	}
+	s.flux = &flux{dir: filepath.Join(s.Dir, "flux"), logs: s.Logs(), bin: s.bin, concurrent: o.Concurrent, tmp: o.TmpDir}
+	if s.flux.tmp == "" {
+		s.flux.tmp = filepath.Join(s.Dir, "tmp")
+	}
+	if err := s.flux.install(ctx, s.Client); err != nil {
+		return err
+	}
+	if err := s.flux.start(ctx, s.kube, s.Client); err != nil {
+		return err
+	}
+	if s.git, err = serveGitHTTP(s.repositories(), s.Logs(), s.GitUser); err != nil {
+		return err
+	}
+	s.Registry, err = ServeRegistry(s.Logs())
+	return err
+}
+
+// Stop ends everything. The folder goes too, unless keep is set.
+func (s *Stand) Stop(keep bool) {
+	if s.flux != nil {
+		s.flux.stop()
+	}
+	if s.kube != nil {
+		s.kube.stop()
+	}
+	if s.git != nil {
+		s.git.Close()
+	}
+	if s.Registry != nil {
+		s.Registry.Close()
+	}
+	if !keep {
+		os.RemoveAll(s.Dir)
+	}
+}
+
+// Logs is the folder with one log per process.
+func (s *Stand) Logs() string { return filepath.Join(s.Dir, "logs") }
+
+func (s *Stand) repositories() string { return filepath.Join(s.Dir, "git") }
+
+// processes are those that must not end while the stand is in use.
+func (s *Stand) processes() []*process { return append(s.kube.processes(), s.flux.processes()...) }
+
+// Eventually calls try until it returns nil, and fails with its last error
+// after the limit, or at once when a part of the control plane has died.
+func (s *Stand) Eventually(ctx context.Context, limit time.Duration, try func(context.Context) error) error {
+	return eventually(ctx, limit, s.processes(), try)
+}
+
+func scheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, sourcev1.AddToScheme, kustomizev1.AddToScheme,
+	} {
+		utilruntime.Must(add(scheme))
+	}
+	return scheme
+}
