@@ -1,0 +1,12 @@
+package generator
+
+import "strconv"
+
+// CheckID says whether id can be a project's id, as Problems about the argument
+// it came by. Paths are only made of ids that pass.
+func CheckID(id string) error {
+	if f := checkProjectID(id); f != nil {
+		return Problems{{Field: "project " + strconv.Quote(id), Reason: f.reason, Hint: f.hint}}
+	}
+	return nil
+}
