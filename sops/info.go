@@ -148,12 +148,12 @@ func (d *document) checkShape() error {
 	if !encValue.MatchString(text(child(values, dataKey))) {
 		return foreign("data." + dataKey + " is not an encrypted string")
 	}
-	return checkTexts(child(meta, "annotations"), meta)
+	return checkAnnotations(child(meta, "annotations"), meta)
 }
 
-// checkTexts refuses names and annotations that are not plain text, and a
+// checkAnnotations refuses names and annotations that are not plain text, and a
 // generation or fingerprint that does not parse.
-func checkTexts(mappings ...*yaml.Node) error {
+func checkAnnotations(mappings ...*yaml.Node) error {
 	for _, mapping := range mappings {
 		for key, value := range pairs(mapping) {
 			t := text(value)

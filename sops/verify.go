@@ -76,18 +76,22 @@ func checkSignature(path string, data []byte, trusted []PublicKey) (signature, e
 	case err != nil:
 		return sig, &TamperedError{path, Changed, err.Error()}
 	}
-	i := slices.IndexFunc(trusted, func(p PublicKey) bool { return p.ID() == sig.keyID })
-	if i < 0 {
-		return sig, fmt.Errorf("%s: signed with %w %s; if that key is right, add its public key to the trusted ones", path, ErrUnknownKey, clip(sig.keyID))
-	}
-	if !ed25519.Verify(trusted[i].key[:], signedMessage(sig.path, body), sig.sig) {
-		if sig.path != path {
-			return sig, &TamperedError{path, Spliced, fmt.Sprintf("the signature is of %s, and of other contents", clip(sig.path))}
+	known, right := false, false
+	for _, p := range trusted {
+		if p.ID() == sig.keyID {
+			known = true
+			right = right || ed25519.Verify(p.key[:], signedMessage(sig.path, body), sig.sig)
 		}
-		return sig, &TamperedError{path, Changed, "the contents are not those that were signed"}
 	}
-	if sig.path != path {
-		return sig, &TamperedError{path, Copied, fmt.Sprintf("berth sealed it for %s", clip(sig.path))}
+	switch {
+	case !known:
+		return sig, fmt.Errorf("%s: signed with %w %s; if that key is right, add its public key to the trusted ones", path, ErrUnknownKey, clip(sig.keyID))
+	case right && sig.path != path:
+		return sig, &TamperedError{path, Copied, fmt.Sprintf("berth sealed it for %s", sig.path)}
+	case sig.path != path:
+		return sig, &TamperedError{path, Spliced, fmt.Sprintf("the signature is of %s, and of other contents", clip(sig.path))}
+	case !right:
+		return sig, &TamperedError{path, Changed, "the contents are not those that were signed"}
 	}
 	return sig, nil
 }
