@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/berth-gitops/berth/internal/project"
+)
+
+func newCreateCommand(g *globals) *cobra.Command {
+	cmd := &cobra.Command{Use: "create", Short: "Create or change a project", Args: noArgs}
+	cmd.AddCommand(newCreateProjectCommand(g))
+	return cmd
+}
+
+func newCreateProjectCommand(g *globals) *cobra.Command {
+	o := specOptions{in: g.in}
+	cmd := &cobra.Command{
+		Use:   "project [NAME]",
+		Short: "Create a project, or change what the flags name",
+		Long: `Create a project, or bring an existing one to what the flags or the file say.
+
+Flags change only what they name. A file is the whole spec. Neither removes an
+environment (that is what berth delete is for) or takes over another owner's project.
+Running the same command again changes nothing and makes no commit.
+
+The token is sealed for this project alone and is kept nowhere else. Without a token,
+what is sealed already stays.
+` + exitCodes,
+		Example: `  echo "$TOKEN" | berth create project shop --owner alice --image ghcr.io/alice/shop:v1 \
+    --port 8080 --env development --env production --username alice --password-stdin
+  berth create project shop --image ghcr.io/alice/shop:v2
+  berth create project -f shop.yaml --password-file token`,
+		Args: maxOneArg,
+		RunE: func(cmd *cobra.Command, args []string) error { return g.createProject(cmd.Context(), &o, args) },
+	}
+	o.addFlags(cmd.Flags())
+	return cmd
+}
+
+func (g *globals) createProject(ctx context.Context, o *specOptions, args []string) error {
+	req, err := o.request(args)
+	if err != nil {
+		return err
+	}
+	steps, err := g.steps(ctx)
+	if err != nil {
+		return err
+	}
+	result, err := steps.Create(ctx, req)
+	if err != nil {
+		return err
+	}
+	g.tellWarnings(o, result)
+	if g.output != "" {
+		return g.ui.print(result, g.output)
+	}
+	if !result.Changed {
+		g.ui.done("project %s: nothing to change", result.Project)
+		return nil
+	}
+	for _, f := range result.Files {
+		g.ui.action("%s %s", f.Action(), f.Path)
+	}
+	g.ui.done("project %s is on %s, commit %s", result.Project, g.branch, result.Commit)
+	return nil
+}
+
+// tellWarnings prints what deserves a look but stops nothing.
+func (g *globals) tellWarnings(o *specOptions, result *project.Result) {
+	g.ui.problems(result.Warnings)
+	for _, env := range o.keptEnvironments {
+		g.ui.warn("environment %s is not in %s and stays", env, o.file)
+		g.ui.hint("berth delete project %s --env %s removes it", result.Project, env)
+	}
+	for _, file := range result.Left {
+		g.ui.warn("%s is not berth's and stays as it is; nothing applies it", file)
+	}
+}

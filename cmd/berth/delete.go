@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+type deleteOptions struct {
+	environments []string
+	yes          bool
+	overwrite    bool
+}
+
+func newDeleteCommand(g *globals) *cobra.Command {
+	cmd := &cobra.Command{Use: "delete", Short: "Delete a project or some of its environments", Args: noArgs}
+	var o deleteOptions
+	project := &cobra.Command{
+		Use:   "project NAME",
+		Short: "Delete a project or some of its environments",
+		Long: `Delete a project, or only the environments named with --env, in one commit. Flux then
+removes their namespaces and everything in them, persistent volumes included.
+Files that berth did not write stay.
+` + exitCodes,
+		Example: `  berth delete project shop
+  berth delete project shop --env staging --yes`,
+		Args: exactlyOneArg,
+		RunE: func(cmd *cobra.Command, args []string) error { return g.deleteProject(cmd.Context(), o, args[0]) },
+	}
+	project.Flags().StringArrayVar(&o.environments, "env", nil, "`environment` to delete; repeat for more (default all)")
+	project.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
+	project.Flags().BoolVar(&o.overwrite, "overwrite", false, "remove generated files that were edited by hand, too")
+	cmd.AddCommand(project)
+	return cmd
+}
+
+func (g *globals) deleteProject(ctx context.Context, o deleteOptions, id string) error {
+	steps, err := g.steps(ctx)
+	if err != nil {
+		return err
+	}
+	plan, err := steps.PlanDelete(ctx, id, o.environments, o.overwrite)
+	if err != nil {
+		return err
+	}
+	for _, ns := range plan.Namespaces {
+		g.ui.warn("namespace %s on cluster %s goes, with everything in it, persistent volumes included", ns.Name, ns.Cluster)
+	}
+	for _, file := range plan.Left {
+		g.ui.warn("%s is not berth's and stays", file)
+	}
+	if !o.yes {
+		if err := g.confirm("Delete? Type the project's name: ", id); err != nil {
+			return err
+		}
+	}
+	done, err := steps.Delete(ctx, id, o.environments, o.overwrite)
+	if err != nil {
+		return err
+	}
+	if g.output != "" {
+		return g.ui.print(done, g.output)
+	}
+	g.ui.done("deleted from %s, commit %s; Flux removes the rest", g.branch, done.Commit)
+	return nil
+}
+
+// confirm asks a person to type want.
+func (g *globals) confirm(question, want string) error {
+	file, ok := g.in.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return usagef("there is no terminal to ask on; say --yes to go ahead")
+	}
+	fmt.Fprint(g.ui.err, question)
+	answer, err := bufio.NewReader(file).ReadString('\n')
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(answer) != want {
+		return fmt.Errorf("not confirmed; nothing was deleted")
+	}
+	return nil
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+)
+
+func newExportCommand(g *globals) *cobra.Command {
+	var cluster string
+	cmd := &cobra.Command{
+		Use:   "export PROJECT ENVIRONMENT | export --cluster NAME",
+		Short: "Print an environment's objects, both halves, built",
+		Long: `Print what Flux applies for one environment, from the branch: the platform half and
+the workload half, built with Kustomize. Secrets stay sealed. With --cluster, print the
+one file that makes a cluster ready.
+` + exitCodes,
+		Example: `  berth export shop production
+  berth export --cluster home | kubectl apply --server-side -f -`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if want := 2; cluster == "" && len(args) != want || cluster != "" && len(args) != 0 {
+				return usagef("name a project and an environment, or --cluster")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return g.export(cmd.Context(), cluster, args) },
+	}
+	cmd.Flags().StringVar(&cluster, "cluster", "", "print this `cluster`'s file instead")
+	return cmd
+}
+
+func (g *globals) export(ctx context.Context, cluster string, args []string) error {
+	steps, err := g.steps(ctx)
+	if err != nil {
+		return err
+	}
+	var objects []byte
+	if cluster != "" {
+		objects, err = steps.ExportCluster(ctx, cluster)
+	} else {
+		objects, err = steps.Export(ctx, args[0], args[1])
+	}
+	if err != nil {
+		return err
+	}
+	_, err = g.ui.out.Write(objects)
+	return err
+}

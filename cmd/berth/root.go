@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/berth-gitops/berth/gitrepo"
+	"github.com/berth-gitops/berth/internal/project"
+	"github.com/berth-gitops/berth/sops"
+)
+
+// streams are the three standard streams of a run.
+type streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// globals are the options that every command has.
+type globals struct {
+	ui      *ui
+	in      io.Reader
+	repo    string
+	branch  string
+	keyFile string
+	output  string
+	verbose bool
+	git     gitOptions
+}
+
+// gitOptions say how to reach the GitOps repository and how to commit to it.
+type gitOptions struct {
+	username, passwordFile, bearerTokenFile, caFile string
+	sshKeyFile, knownHostsFile                      string
+	author, signingKeyFile                          string
+}
+
+const exitCodes = `
+Exit status: 0 done, or nothing to do; 1 failure; 2 bad usage, spec or settings;
+3 differences or findings; 130 interrupted.`
+
+// run is the whole program: it parses args, runs the command, words the error and
+// returns the exit status.
+func run(ctx context.Context, std streams, args []string) int {
+	g := &globals{ui: newUI(std), in: std.In}
+	root := newRootCommand(g)
+	root.SetArgs(args)
+	root.SetOut(std.Out)
+	root.SetErr(std.Err)
+	err := root.ExecuteContext(ctx)
+	return g.ui.exit(ctx, err, g.output)
+}
+
+func newRootCommand(g *globals) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "berth",
+		Short: "Write projects into a Flux GitOps repository",
+		Long: `berth renders a project's Kubernetes objects, seals its owner's registry token
+with SOPS and age, and commits the result to a GitOps repository. Flux does the rest.
+` + exitCodes,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		PersistentPreRunE: func(*cobra.Command, []string) error { return checkOutput(g.output) },
+	}
+	g.addFlags(cmd.PersistentFlags())
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	cmd.AddCommand(
+		newInitCommand(g), newCreateCommand(g), newDiffCommand(g), newExportCommand(g),
+		newGetCommand(g), newDeleteCommand(g), newVerifyCommand(g), newVersionCommand(g),
+	)
+	return cmd
+}
+
+func (g *globals) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&g.repo, "repo", os.Getenv("BERTH_REPO"), "GitOps `repository`: local path, https:// or ssh:// URL (BERTH_REPO)")
+	f.StringVar(&g.branch, "branch", envOr("BERTH_BRANCH", "main"), "`branch` to read and write (BERTH_BRANCH)")
+	f.StringVar(&g.keyFile, "key-file", os.Getenv("BERTH_KEY_FILE"), "berth key `file` (BERTH_KEY_FILE, or the key itself in BERTH_KEY; default berth/key in the user's configuration folder)")
+	f.StringVarP(&g.output, "output", "o", "", "print `json` or yaml instead of text")
+	f.BoolVarP(&g.verbose, "verbose", "v", false, "log each step to stderr")
+	f.StringVar(&g.git.username, "git-username", envOr("BERTH_GIT_USERNAME", "git"), "HTTPS `user` (BERTH_GIT_USERNAME)")
+	f.StringVar(&g.git.passwordFile, "git-password-file", os.Getenv("BERTH_GIT_PASSWORD_FILE"), "`file` with the HTTPS password or token (BERTH_GIT_PASSWORD_FILE, or the password itself in BERTH_GIT_PASSWORD)")
+	f.StringVar(&g.git.bearerTokenFile, "git-bearer-token-file", os.Getenv("BERTH_GIT_BEARER_TOKEN_FILE"), "`file` with an HTTPS bearer token (BERTH_GIT_BEARER_TOKEN_FILE)")
+	f.StringVar(&g.git.caFile, "git-ca-file", os.Getenv("BERTH_GIT_CA_FILE"), "PEM `file` of the certificate authority to trust (BERTH_GIT_CA_FILE)")
+	f.StringVar(&g.git.sshKeyFile, "ssh-key-file", os.Getenv("BERTH_SSH_KEY_FILE"), "SSH private key `file`; the SSH agent otherwise (BERTH_SSH_KEY_FILE)")
+	f.StringVar(&g.git.knownHostsFile, "ssh-known-hosts", os.Getenv("BERTH_SSH_KNOWN_HOSTS"), "known_hosts `file` (BERTH_SSH_KNOWN_HOSTS; default ~/.ssh/known_hosts)")
+	f.StringVar(&g.git.author, "author", envOr("BERTH_AUTHOR", "berth <berth@localhost>"), "commit author, as `\"Name <mail>\"` (BERTH_AUTHOR)")
+	f.StringVar(&g.git.signingKeyFile, "signing-key-file", os.Getenv("BERTH_SIGNING_KEY_FILE"), "SSH private key `file` to sign commits with (BERTH_SIGNING_KEY_FILE)")
+}
+
+func envOr(name, fallback string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return fallback
+}
+
+// steps opens the repository and the berth key, if there is one.
+func (g *globals) steps(ctx context.Context) (*project.Steps, error) {
+	repo, err := g.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	key, err := g.key()
+	if err != nil {
+		return nil, err
+	}
+	return &project.Steps{Repo: repo, Branch: g.branch, Key: key}, nil
+}
+
+func (g *globals) open(ctx context.Context) (*gitrepo.Repo, error) {
+	if g.repo == "" {
+		return nil, usagef("no repository; name it with --repo or BERTH_REPO")
+	}
+	options, err := g.gitrepoOptions()
+	if err != nil {
+		return nil, err
+	}
+	return gitrepo.Open(ctx, g.repo, options)
+}
+
+func (g *globals) gitrepoOptions() (gitrepo.Options, error) {
+	name, mail, ok := strings.Cut(strings.TrimSuffix(g.git.author, ">"), " <")
+	if !ok {
+		return gitrepo.Options{}, usagef("--author %q is not of the form \"Name <mail>\"", g.git.author)
+	}
+	password, err := secretFrom(g.git.passwordFile, "BERTH_GIT_PASSWORD")
+	if err != nil {
+		return gitrepo.Options{}, err
+	}
+	bearer, err := secretFrom(g.git.bearerTokenFile, "BERTH_GIT_BEARER_TOKEN")
+	if err != nil {
+		return gitrepo.Options{}, err
+	}
+	options := gitrepo.Options{
+		Username:         g.git.username,
+		Password:         gitrepo.NewSecret(password),
+		BearerToken:      gitrepo.NewSecret(bearer),
+		CAFile:           g.git.caFile,
+		SSHKeyFile:       g.git.sshKeyFile,
+		SSHKeyPassphrase: gitrepo.NewSecret(os.Getenv("BERTH_SSH_KEY_PASSPHRASE")),
+		KnownHostsFile:   g.git.knownHostsFile,
+		Author:           gitrepo.Signature{Name: name, Email: mail},
+		SigningKeyFile:   g.git.signingKeyFile,
+	}
+	if g.verbose {
+		options.Log = slog.New(slog.NewTextHandler(g.ui.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	return options, nil
+}
+
+// secretFrom reads a secret from a file or, without one, from the environment.
+func secretFrom(file, env string) (string, error) {
+	if file == "" {
+		return os.Getenv(env), nil
+	}
+	text, err := os.ReadFile(file)
+	return strings.TrimRight(string(text), "\r\n"), err
+}
+
+// key reads the berth key from --key-file, BERTH_KEY or the default place. It returns
+// nil without an error when the default place holds none.
+func (g *globals) key() (*sops.Key, error) {
+	if g.keyFile == "" {
+		if text := os.Getenv("BERTH_KEY"); text != "" {
+			key, err := sops.ParseKey([]byte(text))
+			if err != nil {
+				return nil, fmt.Errorf("BERTH_KEY: %w", err)
+			}
+			return key, nil
+		}
+	}
+	file, err := g.keyPath()
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(file)
+	if os.IsNotExist(err) && g.keyFile == "" {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, err := sops.ParseKey(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return key, nil
+}
+
+func (g *globals) keyPath() (string, error) {
+	if g.keyFile != "" {
+		return g.keyFile, nil
+	}
+	folder, err := configFolder()
+	return filepath.Join(folder, "key"), err
+}
+
+// configFolder is where berth keeps keys that were given no place.
+func configFolder() (string, error) {
+	folder, err := os.UserConfigDir()
+	if err != nil {
+		return "", fmt.Errorf("no configuration folder: %w; name the key with --key-file", err)
+	}
+	return filepath.Join(folder, "berth"), nil
+}

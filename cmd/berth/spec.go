@@ -1,0 +1,208 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"github.com/berth-gitops/berth/generator"
+	"github.com/berth-gitops/berth/internal/project"
+	"github.com/berth-gitops/berth/sops"
+)
+
+// specOptions name a project, the wanted changes to it and its owner's token, as
+// `create` and `diff` take them.
+type specOptions struct {
+	file               string
+	owner, template    string
+	image              string
+	port               int32
+	environments       []string
+	cluster            string
+	registry, username string
+	passwordStdin      bool
+	passwordFile       string
+	overwrite          bool
+	flags              *pflag.FlagSet
+	keptEnvironments   []string // in the repository, but not in the file
+	in                 io.Reader
+}
+
+func (o *specOptions) addFlags(f *pflag.FlagSet) {
+	o.flags = f
+	f.StringVarP(&o.file, "filename", "f", "", "`file` with the project spec, - for stdin")
+	f.StringVar(&o.owner, "owner", "", "`user` that the project belongs to")
+	f.StringVar(&o.template, "template", "", "`template` to start from")
+	f.StringVar(&o.image, "image", "", "container `image`, for all environments")
+	f.Int32Var(&o.port, "port", 0, "`port` that the container listens on")
+	f.StringArrayVar(&o.environments, "env", nil, "`environment` to have; repeat for more")
+	f.StringVar(&o.cluster, "cluster", "", "`cluster` of the environments that --env adds (default from berth.yaml)")
+	f.StringVar(&o.registry, "registry", "", "registry `host` that the token is for (default ghcr.io when --username is given)")
+	f.StringVar(&o.username, "username", "", "`user` at the registry")
+	f.BoolVar(&o.passwordStdin, "password-stdin", false, "read the registry token from stdin")
+	f.StringVar(&o.passwordFile, "password-file", "", "read the registry token from a `file` (or from BERTH_PASSWORD)")
+	f.BoolVar(&o.overwrite, "overwrite", false, "replace generated files that were edited by hand, and sealed files that fail their signature")
+}
+
+// request turns arguments and flags into what the steps take.
+func (o *specOptions) request(args []string) (project.Request, error) {
+	req := project.Request{Overwrite: o.overwrite, Edit: o.edit}
+	if len(args) == 1 {
+		req.Project = args[0]
+	}
+	if o.file != "" {
+		fromFile, err := o.readSpec(req.Project)
+		if err != nil {
+			return req, err
+		}
+		req.Project, req.Edit = fromFile.Metadata.Name, o.replace(fromFile)
+	}
+	if req.Project == "" {
+		return req, usagef("name the project, or give a spec with -f")
+	}
+	if err := generator.CheckID(req.Project); err != nil {
+		return req, err
+	}
+	token, err := o.token()
+	req.Token = token
+	return req, err
+}
+
+// specFlags are the flags that say in words what a file says itself.
+func specFlags() []string {
+	return []string{"owner", "template", "image", "port", "env", "cluster", "registry", "username"}
+}
+
+func (o *specOptions) readSpec(name string) (*generator.Project, error) {
+	for _, flag := range specFlags() {
+		if o.flags.Changed(flag) {
+			return nil, usagef("--%s and -f cannot be used together: write it into the file", flag)
+		}
+	}
+	if o.file == "-" && o.passwordStdin {
+		return nil, usagef("-f - and --password-stdin cannot both read stdin; give the token by --password-file or BERTH_PASSWORD")
+	}
+	file, doc, err := o.file, []byte(nil), error(nil)
+	if file == "-" {
+		file = "<stdin>"
+		doc, err = io.ReadAll(o.in)
+	} else {
+		doc, err = os.ReadFile(file)
+	}
+	if err != nil {
+		return nil, usageError{err}
+	}
+	p, err := generator.ParseProject(file, doc)
+	if err != nil {
+		return nil, err
+	}
+	if name != "" && name != p.Metadata.Name {
+		return nil, usagef("%s is the spec of project %s, not of %s", file, p.Metadata.Name, name)
+	}
+	return p, nil
+}
+
+// edit puts the flags that were given over the committed spec.
+func (o *specOptions) edit(p *generator.Project) (*generator.Project, error) {
+	if p == nil {
+		p = &generator.Project{APIVersion: generator.APIVersion, Kind: generator.KindProject}
+		p.Metadata.Name = o.flags.Arg(0)
+	}
+	set := func(flag string, field *string, value string) {
+		if o.flags.Changed(flag) {
+			*field = value
+		}
+	}
+	set("owner", &p.Spec.Owner, o.owner)
+	set("template", &p.Spec.Template, o.template)
+	set("image", &p.Spec.Image, o.image)
+	if o.flags.Changed("port") {
+		p.Spec.Port = o.port
+	}
+	if o.flags.Changed("registry") || o.flags.Changed("username") {
+		if p.Spec.PullSecret == nil {
+			p.Spec.PullSecret = &generator.PullSecret{Registry: "ghcr.io"}
+		}
+		set("registry", &p.Spec.PullSecret.Registry, o.registry)
+		set("username", &p.Spec.PullSecret.Username, o.username)
+	}
+	for _, name := range o.environments {
+		if !hasEnvironment(p, name) {
+			p.Spec.Environments = append(p.Spec.Environments, generator.Environment{Name: name, Cluster: o.cluster})
+		}
+	}
+	return p, nil
+}
+
+// replace takes the file as the whole spec, but for the environments it leaves out:
+// these are only removed by `berth delete`.
+func (o *specOptions) replace(file *generator.Project) func(*generator.Project) (*generator.Project, error) {
+	return func(committed *generator.Project) (*generator.Project, error) {
+		want := *file
+		want.Spec.Environments = slices.Clone(file.Spec.Environments)
+		o.keptEnvironments = nil
+		if committed == nil {
+			return &want, nil
+		}
+		for _, env := range committed.Spec.Environments {
+			if !hasEnvironment(file, env.Name) {
+				want.Spec.Environments = append(want.Spec.Environments, env)
+				o.keptEnvironments = append(o.keptEnvironments, env.Name)
+			}
+		}
+		return &want, nil
+	}
+}
+
+func hasEnvironment(p *generator.Project, name string) bool {
+	return slices.ContainsFunc(p.Spec.Environments, func(e generator.Environment) bool { return e.Name == name })
+}
+
+// maxToken bounds what is read as a token; registries stay far below.
+const maxToken = 16 << 10
+
+// token reads the registry token from where the flags say, or from BERTH_PASSWORD.
+// One line break at its end does not belong to it.
+func (o *specOptions) token() (*sops.Token, error) {
+	var text []byte
+	var err error
+	switch {
+	case o.passwordStdin && o.passwordFile != "":
+		return nil, usagef("--password-stdin and --password-file cannot be used together")
+	case o.passwordStdin:
+		text, err = io.ReadAll(io.LimitReader(o.in, maxToken+1))
+	case o.passwordFile != "":
+		text, err = readLimited(o.passwordFile)
+	default:
+		text = []byte(os.Getenv("BERTH_PASSWORD"))
+		if len(text) == 0 {
+			return nil, nil
+		}
+	}
+	if err != nil {
+		return nil, usageError{fmt.Errorf("registry token: %w", err)}
+	}
+	if len(text) > maxToken {
+		return nil, usagef("registry token: longer than %d bytes", maxToken)
+	}
+	text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
+	token := sops.NewToken(text)
+	if err := token.Validate(); err != nil {
+		return nil, usageError{fmt.Errorf("registry token: %w", err)}
+	}
+	return &token, nil
+}
+
+func readLimited(name string) (_ []byte, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return io.ReadAll(io.LimitReader(f, maxToken+1))
+}

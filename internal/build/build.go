@@ -1,0 +1,32 @@
+// Package build runs Kustomize over an [io/fs.FS], in memory and offline.
+//
+// [Kustomize] is the one function to call. It refuses whatever would make
+// Kustomize reach outside the file system it was given: remote resources, remote
+// files, Helm charts and plug-ins. A build therefore never opens a connection and
+// never starts a program, whatever the tree says.
+package build
+
+import (
+	"fmt"
+	"io/fs"
+
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/types"
+)
+
+// Kustomize builds the folder dir of fsys and returns the objects as one YAML
+// stream, as `kustomize build` prints it. Files anywhere in fsys may be named by
+// relative paths, as Flux allows for its source artifact.
+func Kustomize(fsys fs.FS, dir string) ([]byte, error) {
+	if err := checkLocal(fsys, dir); err != nil {
+		return nil, fmt.Errorf("build %s: %w", dir, err)
+	}
+	opts := krusty.MakeDefaultOptions()
+	opts.LoadRestrictions = types.LoadRestrictionsNone
+	opts.PluginConfig = types.DisabledPluginConfig()
+	resources, err := krusty.MakeKustomizer(opts).Run(readOnly{fsys}, "/"+dir)
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", dir, err)
+	}
+	return resources.AsYaml()
+}

@@ -1,0 +1,167 @@
+// Package imports proves which package may know what. The rules stand in one table,
+// each with its reason; a rule that nothing could break fails, too.
+package imports
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/berth-gitops/berth"
+
+// rule forbids imports to the packages in and below the folders it names, or to all
+// other packages when except is set.
+type rule struct {
+	folders []string
+	except  bool
+	forbid  []string
+	why     string
+}
+
+func rules() []rule {
+	return []rule{
+		{
+			folders: []string{"generator", "templates"},
+			forbid: []string{"os", "os/exec", "net", "net/http", "crypto/rand", "math/rand", "math/rand/v2", "syscall", "log", "log/slog",
+				module + "/gitrepo", module + "/sops", module + "/internal", module + "/cmd"},
+			why: "the generator is pure: the same spec gives the same files, whenever and wherever",
+		},
+		{
+			folders: []string{"gitrepo"},
+			forbid:  []string{"k8s.io", "sigs.k8s.io", "github.com/fluxcd", module + "/generator", module + "/sops", module + "/internal/project"},
+			why:     "gitrepo knows files and commits, not Kubernetes",
+		},
+		{
+			folders: []string{"sops"},
+			forbid:  []string{module + "/gitrepo", module + "/generator", module + "/internal", "net/http", "os/exec"},
+			why:     "what sees tokens in plain reaches neither Git nor the network",
+		},
+		{
+			folders: []string{"sops"}, except: true,
+			forbid: []string{"github.com/getsops/sops/v3", "filippo.io/age"},
+			why:    "only sops sees plaintext leave and ciphertext arrive",
+		},
+		{
+			folders: []string{"gitrepo"}, except: true,
+			forbid: []string{"github.com/go-git/go-git/v5", "github.com/go-git/go-billy/v5"},
+			why:    "one package knows how Git is spoken",
+		},
+		{
+			folders: []string{"cmd"}, except: true,
+			forbid: []string{"flag", "github.com/spf13/cobra", "github.com/spf13/pflag"},
+			why:    "only commands read flags",
+		},
+	}
+}
+
+func TestImports(t *testing.T) {
+	files := parse(t)
+	for _, r := range rules() {
+		checked := 0
+		for name, file := range files {
+			if r.covers(name) == r.except {
+				continue
+			}
+			checked++
+			for _, spec := range file.Imports {
+				imported, err := strconv.Unquote(spec.Path.Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if slices.ContainsFunc(r.forbid, func(f string) bool { return below(imported, f) }) {
+					t.Errorf("%s imports %s: %s", name, imported, r.why)
+				}
+			}
+		}
+		if checked == 0 {
+			t.Errorf("no file is covered by the rule %q", r.why)
+		}
+	}
+}
+
+// TestOneFileImportsGetsops keeps upstream's types in one place.
+func TestOneFileImportsGetsops(t *testing.T) {
+	var importers []string
+	for name, file := range parse(t) {
+		for _, spec := range file.Imports {
+			if strings.Contains(spec.Path.Value, "github.com/getsops/sops/v3") && !slices.Contains(importers, name) {
+				importers = append(importers, name)
+			}
+		}
+	}
+	if len(importers) != 1 {
+		t.Errorf("getsops is imported by %v, want one file", importers)
+	}
+}
+
+// TestOnlyCommandsReadTheEnvironment finds calls that read the environment.
+func TestOnlyCommandsReadTheEnvironment(t *testing.T) {
+	found := 0
+	for name, file := range parse(t) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			if pkg, ok := sel.X.(*ast.Ident); ok && pkg.Name == "os" &&
+				slices.Contains([]string{"Getenv", "LookupEnv", "Environ", "ExpandEnv", "UserHomeDir", "UserConfigDir"}, sel.Sel.Name) {
+				found++
+				if !below(name, "cmd") && !allowedEnvironment(name, sel.Sel.Name) {
+					t.Errorf("%s calls os.%s: only commands read the environment", name, sel.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+	if found == 0 {
+		t.Error("no call found at all: the test looks for the wrong thing")
+	}
+}
+
+// allowedEnvironment lists the exceptions, each for a program that must inherit it.
+func allowedEnvironment(name, function string) bool {
+	return below(name, "gitrepo") && function == "Environ" // git on a local path
+}
+
+func (r rule) covers(name string) bool {
+	return slices.ContainsFunc(r.folders, func(f string) bool { return below(name, f) })
+}
+
+func below(name, folder string) bool { return name == folder || strings.HasPrefix(name, folder+"/") }
+
+// parse reads every non-test Go file of the module by its path from the root.
+func parse(t *testing.T) map[string]*ast.File {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	files := map[string]*ast.File{}
+	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(root, p)
+		if err != nil {
+			return err
+		}
+		name = filepath.ToSlash(name)
+		if d.IsDir() && slices.Contains([]string{"e2e", "bench", "bin", ".git"}, name) || path.Base(name) == "testdata" {
+			return fs.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		files[name], err = parser.ParseFile(token.NewFileSet(), p, nil, parser.SkipObjectResolution)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}

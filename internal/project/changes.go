@@ -1,0 +1,98 @@
+package project
+
+import (
+	"bytes"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/berth-gitops/berth/generator"
+)
+
+// FileChange is one file that differs from the branch. Before is nil for a new file,
+// After for a removed one.
+type FileChange struct {
+	Path   string `json:"path"`
+	Before []byte `json:"-"`
+	After  []byte `json:"-"`
+}
+
+// Action says in one word what happens to the file.
+func (c FileChange) Action() string {
+	switch {
+	case c.Before == nil:
+		return "add"
+	case c.After == nil:
+		return "remove"
+	default:
+		return "change"
+	}
+}
+
+// MarshalJSON prints the path and the action, never the content.
+func (c FileChange) MarshalJSON() ([]byte, error) {
+	return []byte(`{"path":` + quote(c.Path) + `,"action":` + quote(c.Action()) + `}`), nil
+}
+
+// compare lists what must change on tip so that it holds files, in path order, and
+// which files below owned are not berth's and stay. It fails with a [ConflictError]
+// rather than overwrite or remove what a person wrote, unless overwrite is set.
+func compare(tip fs.FS, files map[string][]byte, owned []string, overwrite bool) ([]FileChange, []string, error) {
+	var changes []FileChange
+	var left []string
+	var conflict ConflictError
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		before, err := readFile(tip, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		if before != nil && bytes.Equal(before, files[name]) {
+			continue
+		}
+		conflict.add(name, before)
+		changes = append(changes, FileChange{Path: name, Before: before, After: files[name]})
+	}
+	for _, root := range owned {
+		found, err := walkFiles(tip, root)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, name := range found {
+			if _, wanted := files[name]; wanted {
+				continue
+			}
+			before, err := readFile(tip, name)
+			if err != nil {
+				return nil, nil, err
+			}
+			if generated, _ := generator.Generated(before); !generated && !isSealed(name) {
+				left = append(left, name)
+				continue
+			}
+			conflict.add(name, before)
+			changes = append(changes, FileChange{Path: name, Before: before})
+		}
+	}
+	if !overwrite && len(conflict.Edited)+len(conflict.Foreign) > 0 {
+		return nil, nil, &conflict
+	}
+	return changes, left, nil
+}
+
+// add notes name when replacing before would lose somebody's work. project.yaml is
+// edited by people and merged; sealed files carry a signature of their own.
+func (e *ConflictError) add(name string, before []byte) {
+	if before == nil || path.Base(name) == "project.yaml" || isSealed(name) {
+		return
+	}
+	switch generated, pristine := generator.Generated(before); {
+	case !generated:
+		e.Foreign = append(e.Foreign, name)
+	case !pristine:
+		e.Edited = append(e.Edited, name)
+	}
+}
+
+func isSealed(name string) bool { return strings.HasSuffix(name, ".sops.yaml") }

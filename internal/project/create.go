@@ -1,0 +1,238 @@
+package project
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/berth-gitops/berth/generator"
+	"github.com/berth-gitops/berth/gitrepo"
+	"github.com/berth-gitops/berth/sops"
+)
+
+// Request asks for a project to be created or changed.
+type Request struct {
+	Project string // id
+
+	// Edit returns the wanted spec, given the committed one: nil for a new project.
+	// It may change and return its argument. It runs again when the branch moves.
+	Edit func(committed *generator.Project) (*generator.Project, error)
+
+	Token     *sops.Token // the user's registry token; nil keeps what is sealed
+	Overwrite bool        // replace files that were edited by hand
+}
+
+// Result tells what a verb did, or what [Steps.Diff] found it would do.
+type Result struct {
+	Project  string              `json:"project"`
+	Commit   string              `json:"commit,omitempty"`
+	Changed  bool                `json:"changed"`
+	Files    []FileChange        `json:"files"`
+	Seals    []Seal              `json:"seals,omitempty"`
+	Left     []string            `json:"left,omitempty"` // files in the project's folders that are not berth's
+	Warnings []generator.Problem `json:"warnings,omitempty"`
+}
+
+// Create brings a project to the state that req wants, in at most one commit. A
+// project that is there already is only commited to when something differs.
+func (s *Steps) Create(ctx context.Context, req Request) (*Result, error) {
+	var result *Result
+	done, err := s.Repo.Update(ctx, s.Branch, func(tip fs.FS) (*gitrepo.Change, error) {
+		var err error
+		if result, err = s.plan(ctx, tip, req, false); err != nil {
+			return nil, err
+		}
+		return result.change(subject(result)), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	result.Commit, result.Changed = done.Commit.String(), done.Changed
+	return result, nil
+}
+
+// Diff plans req on the tip of the branch and writes nothing. A pull secret that
+// could not be sealed for want of a token is reported as a [Seal] that is pending.
+func (s *Steps) Diff(ctx context.Context, req Request) (*Result, error) {
+	tip, err := s.Repo.Tip(ctx, s.Branch)
+	if err != nil {
+		return nil, err
+	}
+	result, err := s.plan(ctx, tip, req, true)
+	if err != nil {
+		return nil, err
+	}
+	result.Changed = len(result.Files) > 0
+	return result, nil
+}
+
+// plan works out what req changes on tip. With preview a missing token is no error.
+func (s *Steps) plan(ctx context.Context, tip fs.FS, req Request, preview bool) (*Result, error) {
+	if err := prefetch(ctx, tip, generator.PlatformPath, "projects/"+req.Project+"/"); err != nil {
+		return nil, err
+	}
+	platform, err := s.platform(tip)
+	if err != nil {
+		return nil, err
+	}
+	owned := generator.Owned(platform, req.Project)
+	if err := prefetch(ctx, tip, owned...); err != nil {
+		return nil, err
+	}
+	doc, project, err := wanted(tip, req)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := newGenerator().Plan(platform, project)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkMoves(tip, platform, plan, req.Project); err != nil {
+		return nil, err
+	}
+	if err := checkComponents(tip, project); err != nil {
+		return nil, err
+	}
+	result := &Result{Project: req.Project, Warnings: plan.Warnings}
+	files := maps.Clone(plan.Files)
+	files[generator.ProjectPath(req.Project)] = doc
+	sealed, err := s.seal(tip, platform, plan, req, preview)
+	if err != nil {
+		return nil, err
+	}
+	for _, seal := range sealed {
+		files[seal.Path] = seal.data
+		result.Seals = append(result.Seals, seal.Seal)
+	}
+	result.Files, result.Left, err = compare(tip, files, owned, req.Overwrite)
+	return result, err
+}
+
+// wanted returns the project.yaml to commit and its meaning.
+func wanted(tip fs.FS, req Request) ([]byte, *generator.Project, error) {
+	prior, project, err := committed(tip, req.Project)
+	if err != nil {
+		return nil, nil, err
+	}
+	var owner string
+	if project != nil {
+		owner = project.Spec.Owner
+	}
+	want, err := req.Edit(project)
+	if err != nil {
+		return nil, nil, err
+	}
+	if owner != "" && want.Spec.Owner != owner {
+		return nil, nil, &OwnerError{Project: req.Project, Owner: owner, Wanted: want.Spec.Owner}
+	}
+	if req.Token != nil && want.Spec.PullSecret == nil {
+		return nil, nil, generator.Problems{{
+			File: generator.ProjectPath(req.Project), Field: "spec.pullSecret",
+			Reason: "a token was given, but the project wants no pull secret",
+			Hint:   "say whose token it is: --registry and --username, or spec.pullSecret",
+		}}
+	}
+	doc, err := generator.MergeProject(generator.ProjectPath(req.Project), prior, want)
+	if err != nil {
+		return nil, nil, err
+	}
+	want, err = generator.ParseProject(generator.ProjectPath(req.Project), doc)
+	return doc, want, err
+}
+
+// checkMoves refuses to move an environment to another cluster: the Namespace on
+// the old one would go, with everything in it.
+func checkMoves(tip fs.FS, platform *generator.Platform, plan *generator.Plan, id string) error {
+	var problems generator.Problems
+	for _, target := range plan.Targets {
+		for _, c := range platform.Spec.Clusters {
+			if c.Name == target.Cluster {
+				continue
+			}
+			file := fmt.Sprintf("tenants/%s/%s/%s.yaml", c.Name, id, target.Environment)
+			if _, err := fs.Stat(tip, file); err == nil {
+				problems = append(problems, generator.Problem{
+					File: generator.ProjectPath(id), Field: "spec.environments",
+					Reason: fmt.Sprintf("%s moves from cluster %s to %s, which would remove its Namespace on %s and everything in it",
+						target.Environment, c.Name, target.Cluster, c.Name),
+					Hint: fmt.Sprintf("run `berth delete project %s --env %s` first, if that is meant", id, target.Environment),
+				})
+			}
+		}
+	}
+	return asError(problems)
+}
+
+func checkComponents(tip fs.FS, p *generator.Project) error {
+	var problems generator.Problems
+	seen := map[string]bool{}
+	check := func(field string, names []string) {
+		for _, name := range names {
+			dir := "projects/" + p.Metadata.Name + "/components/" + name
+			if seen[name] {
+				continue
+			}
+			seen[name] = true
+			if _, err := fs.Stat(tip, dir+"/kustomization.yaml"); err != nil {
+				problems = append(problems, generator.Problem{
+					File: generator.ProjectPath(p.Metadata.Name), Field: field,
+					Reason: fmt.Sprintf("names the component %q, but %s/kustomization.yaml is not in the repository", name, dir),
+					Hint:   "commit the component first",
+				})
+			}
+		}
+	}
+	check("spec.components", p.Spec.Components)
+	for _, env := range p.Spec.Environments {
+		check("spec.environments."+env.Name+".components", env.Components)
+	}
+	return asError(problems)
+}
+
+// asError avoids an error that holds an empty list.
+func asError(problems generator.Problems) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	return problems
+}
+
+// change turns the result into what gitrepo commits; nil when nothing differs.
+func (r *Result) change(subject string) *gitrepo.Change {
+	if len(r.Files) == 0 {
+		return nil
+	}
+	files := make(map[string][]byte, len(r.Files))
+	for _, f := range r.Files {
+		files[f.Path] = f.After
+	}
+	return &gitrepo.Change{
+		Files:    files,
+		Message:  subject,
+		Trailers: []gitrepo.Trailer{{Key: "Berth-Project", Value: r.Project}},
+	}
+}
+
+// subject is the first line of the commit message of a create.
+func subject(r *Result) string {
+	verb := "Update"
+	for _, f := range r.Files {
+		if f.Path == generator.ProjectPath(r.Project) && f.Before == nil {
+			verb = "Create"
+		}
+	}
+	var fresh []string
+	for _, seal := range r.Seals {
+		if !seal.Kept && seal.Environment != "" {
+			fresh = append(fresh, seal.Environment)
+		}
+	}
+	if verb == "Update" && len(fresh) > 0 && len(fresh) == len(r.Files) {
+		slices.Sort(fresh)
+		return fmt.Sprintf("Seal a new token for project %s (%s)", r.Project, strings.Join(fresh, ", "))
+	}
+	return fmt.Sprintf("%s project %s", verb, r.Project)
+}

@@ -1,0 +1,180 @@
+package project
+
+import (
+	"context"
+	"io/fs"
+	"slices"
+
+	"github.com/berth-gitops/berth/generator"
+	"github.com/berth-gitops/berth/gitrepo"
+)
+
+// InitRequest asks for a cluster to be served from the repository.
+type InitRequest struct {
+	Cluster generator.Cluster // what is empty keeps its committed value
+	Name    string            // of the platform, for a new repository
+
+	// Overwrite replaces files of berth's own that were edited by hand.
+	Overwrite bool
+}
+
+// InitResult tells what [Steps.Init] did.
+type InitResult struct {
+	Platform *generator.Platform
+	Cluster  generator.Cluster // as committed
+	Files    []FileChange
+	Left     []string // files of the user's that berth would have written and left alone
+	Commit   string
+	Changed  bool
+
+	// Kustomization is the user's own clusters/<cluster>/kustomization.yaml when there
+	// is one: it has to name flux-projects.yaml, or Flux never applies it.
+	Kustomization string
+}
+
+// Init writes berth.yaml, .sops.yaml, and what makes one cluster ready, in one commit.
+// It works on an empty repository, on one that `flux bootstrap` made, and again on its
+// own result, to add a cluster or change its settings.
+func (s *Steps) Init(ctx context.Context, req InitRequest) (*InitResult, error) {
+	var result *InitResult
+	done, err := s.Repo.Update(ctx, s.Branch, func(tip fs.FS) (*gitrepo.Change, error) {
+		var err error
+		if result, err = s.planInit(ctx, tip, req); err != nil {
+			return nil, err
+		}
+		if len(result.Files) == 0 {
+			return nil, nil
+		}
+		files := map[string][]byte{}
+		for _, f := range result.Files {
+			files[f.Path] = f.After
+		}
+		return &gitrepo.Change{Files: files, Message: "Serve projects on cluster " + req.Cluster.Name}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	result.Commit, result.Changed = done.Commit.String(), done.Changed
+	return result, nil
+}
+
+func (s *Steps) planInit(ctx context.Context, tip fs.FS, req InitRequest) (*InitResult, error) {
+	folder := "clusters/" + req.Cluster.Name
+	if err := prefetch(ctx, tip, generator.PlatformPath, ".sops.yaml", clusterFile(req.Cluster.Name), folder+"/kustomization.yaml"); err != nil {
+		return nil, err
+	}
+	prior, err := readFile(tip, generator.PlatformPath)
+	if err != nil {
+		return nil, err
+	}
+	platform := &generator.Platform{APIVersion: generator.APIVersion, Kind: generator.KindPlatform, Metadata: generator.Metadata{Name: req.Name}}
+	if prior != nil {
+		if platform, err = generator.ParsePlatform(generator.PlatformPath, prior); err != nil {
+			return nil, err
+		}
+	}
+	addCluster(platform, req.Cluster)
+	if s.Key != nil && prior == nil {
+		platform.Spec.PublicKeys = []string{s.Key.PublicKeys()[0].String()}
+	}
+	if err := checkKey(s.Key, platform); err != nil {
+		return nil, err
+	}
+	doc, err := generator.MergePlatform(generator.PlatformPath, prior, platform)
+	if err != nil {
+		return nil, err
+	}
+	if platform, err = generator.ParsePlatform(generator.PlatformPath, doc); err != nil {
+		return nil, err
+	}
+	files, err := generator.ClusterFiles(platform)
+	if err != nil {
+		return nil, err
+	}
+	result := &InitResult{Platform: platform}
+	// A .sops.yaml of the team's own serves its other files; berth does not need one.
+	if sops, err := readFile(tip, ".sops.yaml"); err != nil {
+		return nil, err
+	} else if generated, _ := generator.Generated(sops); sops != nil && !generated {
+		delete(files, ".sops.yaml")
+		result.Left = []string{".sops.yaml"}
+	}
+	if result.Files, _, err = compare(tip, files, nil, req.Overwrite); err != nil {
+		return nil, err
+	}
+	if string(prior) != string(doc) {
+		result.Files = append(result.Files, FileChange{Path: generator.PlatformPath, Before: prior, After: doc})
+	}
+	for _, c := range platform.Spec.Clusters {
+		if c.Name == req.Cluster.Name {
+			result.Cluster = c
+		}
+	}
+	if own, err := readFile(tip, folder+"/kustomization.yaml"); err != nil {
+		return nil, err
+	} else if own != nil {
+		result.Kustomization = folder + "/kustomization.yaml"
+	}
+	return result, nil
+}
+
+// addCluster puts what req sets over the platform's cluster of that name.
+func addCluster(platform *generator.Platform, req generator.Cluster) {
+	clusters := &platform.Spec.Clusters
+	i := slices.IndexFunc(*clusters, func(c generator.Cluster) bool { return c.Name == req.Name })
+	if i < 0 {
+		*clusters = append(*clusters, generator.Cluster{Name: req.Name})
+		i = len(*clusters) - 1
+	}
+	c := &(*clusters)[i]
+	set := func(field *string, value string) {
+		if value != "" {
+			*field = value
+		}
+	}
+	set(&c.URL, req.URL)
+	set(&c.Branch, req.Branch)
+	set(&c.IngressNamespace, req.IngressNamespace)
+	set(&c.IngressClass, req.IngressClass)
+	for _, r := range req.Recipients {
+		if !slices.Contains(c.Recipients, r) {
+			c.Recipients = append(c.Recipients, r)
+		}
+	}
+	if platform.Spec.Defaults.Cluster == "" {
+		platform.Spec.Defaults.Cluster = req.Name
+	}
+}
+
+// Cluster returns the committed settings of a cluster, and false when the repository
+// does not have it yet.
+func (s *Steps) Cluster(ctx context.Context, name string) (generator.Cluster, bool, error) {
+	tip, err := s.Repo.Tip(ctx, s.Branch)
+	if err != nil {
+		return generator.Cluster{}, false, err
+	}
+	doc, err := readFile(tip, generator.PlatformPath)
+	if err != nil || doc == nil {
+		return generator.Cluster{}, false, err
+	}
+	platform, err := generator.ParsePlatform(generator.PlatformPath, doc)
+	if err != nil {
+		return generator.Cluster{}, false, err
+	}
+	for _, c := range platform.Spec.Clusters {
+		if c.Name == name {
+			return c, true, nil
+		}
+	}
+	return generator.Cluster{}, false, nil
+}
+
+// Initialised says whether the branch holds a berth.yaml.
+func (s *Steps) Initialised(ctx context.Context) (bool, error) {
+	tip, err := s.Repo.Tip(ctx, s.Branch)
+	if err != nil {
+		return false, err
+	}
+	doc, err := readFile(tip, generator.PlatformPath)
+	return doc != nil, err
+}

@@ -1,0 +1,62 @@
+package project
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"github.com/berth-gitops/berth/generator"
+)
+
+// List returns the specs of all projects in name order, or of the named ones. Specs
+// that do not parse are left out and named in the error, which joins one
+// [generator.Problems] for each.
+func (s *Steps) List(ctx context.Context, ids ...string) ([]*generator.Project, error) {
+	tip, err := s.Repo.Tip(ctx, s.Branch)
+	if err != nil {
+		return nil, err
+	}
+	if err := prefetch(ctx, tip, generator.PlatformPath); err != nil {
+		return nil, err
+	}
+	if _, err := s.platform(tip); err != nil {
+		return nil, err
+	}
+	if len(ids) == 0 {
+		if ids, err = projectIDs(tip); err != nil {
+			return nil, err
+		}
+	}
+	files := make([]string, len(ids))
+	for i, id := range ids {
+		files[i] = generator.ProjectPath(id)
+	}
+	if err := prefetch(ctx, tip, files...); err != nil {
+		return nil, err
+	}
+	var projects []*generator.Project
+	var bad error
+	for _, id := range ids {
+		switch _, p, err := committed(tip, id); {
+		case err != nil:
+			bad = errors.Join(bad, err)
+		case p != nil:
+			projects = append(projects, p)
+		}
+	}
+	return projects, bad
+}
+
+func projectIDs(tip fs.FS) ([]string, error) {
+	entries, err := fs.ReadDir(tip, "projects")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var ids []string
+	for _, e := range entries {
+		if e.IsDir() {
+			ids = append(ids, e.Name())
+		}
+	}
+	return ids, nil
+}

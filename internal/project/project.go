@@ -1,0 +1,172 @@
+// Package project holds the steps that berth's commands share: read what the
+// branch holds, plan, seal, compare, write.
+//
+// Everything starts with a [Steps]. [Steps.Create] is the main job; [Steps.Diff] is
+// the same plan without the write; [Steps.Delete], [Steps.List], [Steps.Export],
+// [Steps.Init] and [Steps.Verify] are the other verbs. The package reads no flag and
+// no environment variable and prints nothing.
+package project
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/berth-gitops/berth/generator"
+	"github.com/berth-gitops/berth/gitrepo"
+	"github.com/berth-gitops/berth/sops"
+	"github.com/berth-gitops/berth/templates"
+)
+
+// Steps runs berth's verbs on one branch of one GitOps repository.
+type Steps struct {
+	Repo   *gitrepo.Repo
+	Branch string
+	Key    *sops.Key // the berth key; nil when none is at hand, which is enough to keep seals
+}
+
+// Errors that callers tell apart with [errors.Is].
+var (
+	ErrNotBerth  = errors.New("the repository has no berth.yaml")
+	ErrNoProject = errors.New("no such project")
+	ErrForeign   = errors.New("the berth key does not belong to this repository")
+)
+
+// OwnerError says that a project belongs to somebody else.
+type OwnerError struct{ Project, Owner, Wanted string }
+
+func (e *OwnerError) Error() string {
+	return fmt.Sprintf("project %s belongs to %s, not to %s", e.Project, e.Owner, e.Wanted)
+}
+
+// ConflictError lists files that berth would have to overwrite or remove although
+// it did not write them as they are.
+type ConflictError struct {
+	Edited  []string // written by berth, changed by hand since
+	Foreign []string // at a path of berth's, but never written by it
+}
+
+func (e *ConflictError) Error() string {
+	var parts []string
+	if len(e.Edited) > 0 {
+		parts = append(parts, "edited by hand: "+strings.Join(e.Edited, ", "))
+	}
+	if len(e.Foreign) > 0 {
+		parts = append(parts, "not written by berth: "+strings.Join(e.Foreign, ", "))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// platform reads berth.yaml and checks that the berth key, when there is one, is the
+// repository's own and pins every recipient named there.
+func (s *Steps) platform(tip fs.FS) (*generator.Platform, error) {
+	doc, err := fs.ReadFile(tip, generator.PlatformPath)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNotBerth
+	}
+	if err != nil {
+		return nil, err
+	}
+	platform, err := generator.ParsePlatform(generator.PlatformPath, doc)
+	if err != nil {
+		return nil, err
+	}
+	return platform, checkKey(s.Key, platform)
+}
+
+func checkKey(key *sops.Key, platform *generator.Platform) error {
+	if key == nil {
+		return nil
+	}
+	if own := key.PublicKeys()[0].String(); !slices.Contains(platform.Spec.PublicKeys, own) {
+		return fmt.Errorf("%w: %s lists %s, the key at hand is %s",
+			ErrForeign, generator.PlatformPath, strings.Join(platform.Spec.PublicKeys, ", "), own)
+	}
+	for _, c := range platform.Spec.Clusters {
+		for _, r := range c.Recipients {
+			if !key.Pinned(r) {
+				return fmt.Errorf("%w: %s, cluster %s: %s", sops.ErrUnpinned, generator.PlatformPath, c.Name, r)
+			}
+		}
+	}
+	return nil
+}
+
+// trusted returns the public keys whose signatures count: those of the berth key, or
+// without one those that the repository itself lists.
+func (s *Steps) trusted(platform *generator.Platform) ([]sops.PublicKey, error) {
+	if s.Key != nil {
+		return s.Key.PublicKeys(), nil
+	}
+	var keys []sops.PublicKey
+	for _, text := range platform.Spec.PublicKeys {
+		k, err := sops.ParsePublicKey(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: spec.publicKeys: %w", generator.PlatformPath, err)
+		}
+		keys = append(keys, k)
+	}
+	return keys, nil
+}
+
+// committed returns the bytes and the meaning of a project's spec on the tip, or nil
+// and nil for a project that does not exist.
+func committed(tip fs.FS, id string) ([]byte, *generator.Project, error) {
+	doc, err := fs.ReadFile(tip, generator.ProjectPath(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := generator.ParseProject(generator.ProjectPath(id), doc)
+	if err != nil {
+		return nil, nil, err
+	}
+	if p.Metadata.Name != id {
+		return nil, nil, generator.Problems{{
+			File: generator.ProjectPath(id), Field: "metadata.name",
+			Reason: fmt.Sprintf("is %q, but the folder is projects/%s", p.Metadata.Name, id),
+			Hint:   "name the project after its folder",
+		}}
+	}
+	return doc, p, nil
+}
+
+func newGenerator() *generator.Generator { return generator.New(templates.FS) }
+
+// prefetch asks a remote tree for everything a plan will read in one round trip.
+func prefetch(ctx context.Context, tip fs.FS, paths ...string) error {
+	if t, ok := tip.(*gitrepo.Tree); ok {
+		return t.Prefetch(ctx, paths...)
+	}
+	return nil
+}
+
+// readFile returns nil for a file that does not exist.
+func readFile(fsys fs.FS, name string) ([]byte, error) {
+	doc, err := fs.ReadFile(fsys, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return doc, err
+}
+
+// walkFiles lists the files below name, or name itself when it is a file.
+func walkFiles(fsys fs.FS, name string) ([]string, error) {
+	var files []string
+	err := fs.WalkDir(fsys, strings.TrimSuffix(name, "/"), func(p string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err == nil && !d.IsDir() {
+			files = append(files, path.Clean(p))
+		}
+		return err
+	})
+	return files, err
+}

@@ -1,0 +1,93 @@
+package project
+
+import (
+	"errors"
+	"io/fs"
+	"sync"
+
+	"github.com/berth-gitops/berth/generator"
+	"github.com/berth-gitops/berth/sops"
+)
+
+// Seal is what became of one sealed file.
+type Seal struct {
+	Path        string `json:"path"`
+	Environment string `json:"environment,omitempty"` // empty for a project key
+	Cluster     string `json:"cluster"`
+	Registry    string `json:"registry,omitempty"`
+	Username    string `json:"username,omitempty"`
+	Kept        bool   `json:"kept"`
+	Pending     bool   `json:"pending,omitempty"` // only in a preview: needs a token to be sealed
+	Generation  int    `json:"generation,omitempty"`
+}
+
+type sealedFile struct {
+	Seal
+	data []byte
+}
+
+// seal makes or keeps every sealed file that plan asks for: first the project keys,
+// then the pull secrets to the recipients these hold.
+func (s *Steps) seal(tip fs.FS, platform *generator.Platform, plan *generator.Plan, req Request, preview bool) ([]sealedFile, error) {
+	if len(plan.Secrets) == 0 {
+		return nil, nil
+	}
+	trusted, err := s.trusted(platform)
+	if err != nil {
+		return nil, err
+	}
+	sealer := sops.NewSealer(s.Key, trusted)
+	recipients := map[string]string{} // cluster → the project key's recipient
+	keys := make([]sealedFile, len(plan.Keys))
+	for i, k := range plan.Keys {
+		if keys[i], recipients[k.Cluster], err = sealKey(tip, sealer, k, req); err != nil {
+			return nil, err
+		}
+	}
+	secrets := make([]sealedFile, len(plan.Secrets))
+	errs := make([]error, len(plan.Secrets))
+	var work sync.WaitGroup
+	for i, secret := range plan.Secrets {
+		work.Go(func() {
+			secrets[i], errs[i] = sealSecret(tip, sealer, secret, recipients[secret.Cluster], req, preview)
+		})
+	}
+	work.Wait()
+	return append(keys, secrets...), errors.Join(errs...)
+}
+
+func sealKey(tip fs.FS, sealer *sops.Sealer, k generator.KeyRequest, req Request) (sealedFile, string, error) {
+	prior, err := readFile(tip, k.Path)
+	if err != nil {
+		return sealedFile{}, "", err
+	}
+	seal, err := sealer.ProjectKey(prior, sops.KeyRequest{
+		Path: k.Path, Name: k.Name, Namespace: k.Namespace,
+		Project: k.Project, Owner: k.Owner, Recipients: k.Recipients, Overwrite: req.Overwrite,
+	})
+	if err != nil {
+		return sealedFile{}, "", err
+	}
+	return sealedFile{Seal{Path: k.Path, Cluster: k.Cluster, Kept: seal.Kept}, seal.Data}, seal.Recipient, nil
+}
+
+func sealSecret(tip fs.FS, sealer *sops.Sealer, r generator.SecretRequest, recipient string, req Request, preview bool) (sealedFile, error) {
+	file := sealedFile{Seal: Seal{
+		Path: r.Path, Environment: r.Environment, Cluster: r.Cluster, Registry: r.Registry, Username: r.Username,
+	}}
+	prior, err := readFile(tip, r.Path)
+	if err != nil {
+		return file, err
+	}
+	seal, err := sealer.PullSecret(prior, sops.SecretRequest{
+		Path: r.Path, Name: r.Name, Namespace: r.Namespace,
+		Project: r.Project, Environment: r.Environment, Owner: r.Owner,
+		Registry: r.Registry, Username: r.Username, Recipient: recipient, Overwrite: req.Overwrite,
+	}, req.Token)
+	if preview && errors.Is(err, sops.ErrNoToken) {
+		file.Pending = true
+		return file, nil
+	}
+	file.data, file.Kept, file.Generation = seal.Data, seal.Kept, seal.Generation
+	return file, err
+}
