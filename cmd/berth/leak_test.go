@@ -115,10 +115,10 @@ func TestSearchFindsLeaks(t *testing.T) {
 
 // watched runs berth and keeps all that others could see of it.
 type watched struct {
-	t                        *testing.T
+	t                                 *testing.T
 	program, dir, repo, secrets, temp string
-	env                      []string
-	printed, commands, files bytes.Buffer
+	env                               []string
+	printed, commands, files          bytes.Buffer
 }
 
 func newWatched(t *testing.T) *watched {

@@ -1,0 +1,90 @@
+package build
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+func tree(files map[string]string) fstest.MapFS {
+	fsys := fstest.MapFS{}
+	for name, text := range files {
+		fsys[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return fsys
+}
+
+const configMap = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: b}\n"
+
+func TestKustomize(t *testing.T) {
+	fsys := tree(map[string]string{
+		"base/kustomization.yaml":         "resources: [c.yaml]\n",
+		"base/c.yaml":                     configMap,
+		"overlays/x/kustomization.yaml":   "namespace: ns\nresources: [../../base]\ncomponents: [../../components/y]\n",
+		"components/y/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\npatches: [{path: p.yaml}]\nconfigMapGenerator: [{name: g, files: [k=data.txt]}]\n",
+		"components/y/p.yaml":             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: patched}\n",
+		"components/y/data.txt":           "text",
+	})
+	out, err := Kustomize(fsys, "overlays/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"a: patched", "namespace: ns", "k: text"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
+
+// TestKustomizeStaysInside gives every field that Kustomize would load from elsewhere.
+// The addresses answer to nobody: a build that tried them would fail otherwise.
+func TestKustomizeStaysInside(t *testing.T) {
+	const remote = "https://127.0.0.1:9/x"
+	for name, field := range map[string]string{
+		"resource":              "resources: [" + remote + "]",
+		"git resource":          "resources: ['git::ssh://git@127.0.0.1:9/x?ref=main']",
+		"github short form":     "resources: [github.com/x/y//z]",
+		"base":                  "bases: [" + remote + "]",
+		"component":             "components: [" + remote + "]",
+		"crd":                   "crds: [" + remote + "]",
+		"configuration":         "configurations: [" + remote + "]",
+		"generator":             "generators: [" + remote + "]",
+		"transformer":           "transformers: [" + remote + "]",
+		"validator":             "validators: [" + remote + "]",
+		"patch":                 "patches: [{path: '" + remote + "'}]",
+		"strategic merge patch": "patchesStrategicMerge: ['" + remote + "']",
+		"JSON patch":            "patchesJson6902: [{path: '" + remote + "', target: {kind: ConfigMap, version: v1, name: c}}]",
+		"replacement":           "replacements: [{path: '" + remote + "'}]",
+		"OpenAPI":               "openapi: {path: '" + remote + "'}",
+		"file of a ConfigMap":   "configMapGenerator: [{name: g, files: ['k=" + remote + "']}]",
+		"env of a Secret":       "secretGenerator: [{name: g, envs: ['" + remote + "']}]",
+		"outside the tree":      "resources: [../../../../etc/passwd]",
+		"absolute":              "resources: [/etc/passwd]",
+	} {
+		fsys := tree(map[string]string{"a/kustomization.yaml": "resources: [../b]\n", "b/kustomization.yaml": field + "\n"})
+		_, err := Kustomize(fsys, "a")
+		if err == nil || !strings.Contains(err.Error(), "is not a file or folder of this repository") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	_, err := Kustomize(tree(map[string]string{"a/kustomization.yaml": "helmCharts: [{name: x, repo: '" + remote + "'}]\n"}), "a")
+	if err == nil || !strings.Contains(err.Error(), "Helm") {
+		t.Errorf("Helm chart: %v", err)
+	}
+}
+
+func TestKustomizeErrors(t *testing.T) {
+	for name, test := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"no kustomization": {map[string]string{"a/x.yaml": configMap}, "a: no kustomization.yaml"},
+		"a loop":           {map[string]string{"a/kustomization.yaml": "resources: [../b]", "b/kustomization.yaml": "resources: [../a]"}, "cycle"},
+		"unknown field":    {map[string]string{"a/kustomization.yaml": "resource: [x]"}, "unknown field"},
+		"not YAML":         {map[string]string{"a/kustomization.yaml": "\t:"}, "a/kustomization.yaml"},
+	} {
+		if _, err := Kustomize(tree(test.files), "a"); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q", name, err, test.want)
+		}
+	}
+}
