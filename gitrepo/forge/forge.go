@@ -1,0 +1,226 @@
+// Package forge keeps one pull request per branch on GitHub (Enterprise too),
+// GitLab, Gitea and Forgejo. What GitLab calls a merge request is a pull
+// request here.
+//
+// Turn the repository's address into a [Repository] with [Locate], and that
+// and a token into a [Forge] with [New]. Then:
+//
+//   - [Forge.Ensure] opens the pull request of a branch or brings the open one
+//     up to date. It never leaves two, whoever else is writing.
+//   - [Forge.Comment] keeps one comment current, recognised by a hidden marker.
+//   - [Forge.Find] and [Forge.Get] tell what became of a pull request.
+//   - [Forge.Close] and [Forge.DeleteBranch] clean up.
+//
+// The branch itself is pushed by package gitrepo. Failures are an [*Error]
+// that answers errors.Is with one of the causes of this package, such as
+// [ErrAuthorization]. Nothing here reads the environment.
+package forge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/berth-gitops/berth/gitrepo"
+)
+
+// Options say which repository to work on, and as whom.
+type Options struct {
+	Repository Repository // from Locate
+	Token      gitrepo.Secret
+	// Login is the name of the token's account. It is only needed where the
+	// token may not ask for it: a Gitea token without the read:user scope.
+	Login     string
+	Client    *http.Client // carries the CA and the proxy; nil for a plain one
+	UserAgent string       // default "berth"
+	// MaxWait is the longest time to wait for a rate limit to end before
+	// giving up with ErrRateLimited; default one minute, negative for none.
+	MaxWait time.Duration
+	Log     *slog.Logger // for warnings; nil for none
+}
+
+// Forge is one repository on a forge. It may be used by several goroutines.
+type Forge struct {
+	repository Repository
+	api        api
+
+	mu    sync.Mutex
+	login string // of the token's account, once known
+}
+
+// New checks the options; it sends nothing.
+func New(o Options) (*Forge, error) {
+	if o.Token.IsZero() {
+		return nil, errors.New("no token for the forge is given")
+	}
+	c, err := newClient(o)
+	if err != nil {
+		return nil, err
+	}
+	f := &Forge{repository: o.Repository, login: o.Login}
+	switch o.Repository.Kind {
+	case GitHub:
+		f.api, err = newGitHub(c, o.Repository.Path)
+	case GitLab:
+		f.api, err = newGitLab(c, o.Repository.Path)
+	case Gitea:
+		f.api, err = newGitea(c, o.Repository.Path)
+	default:
+		err = fmt.Errorf("%q is not a kind of forge: github, gitlab and gitea are", o.Repository.Kind)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Repository returns what New was given.
+func (f *Forge) Repository() Repository { return f.repository }
+
+// BodyLimit is how many characters a body or comment may have here. Longer
+// ones are cut at a line's end and say so.
+func (f *Forge) BodyLimit() int { return f.api.limits().body }
+
+// State says what became of a pull request.
+type State string
+
+// The states of a pull request. Closed means closed without being merged.
+const (
+	Open   State = "open"
+	Merged State = "merged"
+	Closed State = "closed"
+)
+
+// PullRequest is one pull request as the forge shows it.
+type PullRequest struct {
+	Number     int64    `json:"number"` // within the repository, as in its URL
+	URL        string   `json:"url"`    // for people
+	State      State    `json:"state"`
+	Title      string   `json:"title"`
+	Body       string   `json:"body"`
+	Labels     []string `json:"labels,omitempty"`
+	Head       string   `json:"head"` // branch
+	Base       string   `json:"base"` // branch
+	HeadCommit string   `json:"headCommit"`
+	Author     string   `json:"author"` // login
+}
+
+// Find returns the open pull request of branch head into branch base. When
+// none is open it returns one that was closed or merged: the newest, but on
+// Gitea, which cannot be asked for that, perhaps an earlier one. It returns
+// nil when there never was one. Pull requests from forks are not looked at.
+func (f *Forge) Find(ctx context.Context, head, base string) (*PullRequest, error) {
+	if err := checkBranches(head, base); err != nil {
+		return nil, err
+	}
+	return f.api.find(ctx, head, base)
+}
+
+// Get returns the pull request with this number, whatever its state.
+func (f *Forge) Get(ctx context.Context, number int64) (*PullRequest, error) {
+	return f.api.get(ctx, number)
+}
+
+// Close closes the pull request without merging it, and returns what it is
+// then: one that a person has merged meanwhile stays merged, which is no error.
+func (f *Forge) Close(ctx context.Context, number int64) (*PullRequest, error) {
+	pr, err := f.api.get(ctx, number)
+	if err != nil || pr.State != Open {
+		return pr, err
+	}
+	closed, err := f.api.edit(ctx, number, edit{close: true})
+	if err == nil {
+		return closed, nil
+	}
+	// Merged or closed by somebody since it was read?
+	if now, getErr := f.api.get(ctx, number); getErr == nil && now.State != Open {
+		return now, nil
+	}
+	return nil, err
+}
+
+// DeleteBranch deletes the branch if its tip is still the commit at, and fails
+// with ErrConflict if it is not. A branch that is already gone is no error. An
+// open pull request of the branch is closed by the forge.
+//
+// No forge can do both in one step: a push in the milliseconds between is lost
+// to the branch (its commits stay with whoever pushed them).
+func (f *Forge) DeleteBranch(ctx context.Context, branch, at string) error {
+	if err := checkBranch("head", branch); err != nil {
+		return err
+	}
+	tip, err := f.api.tip(ctx, branch)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if tip != at {
+		return &Error{Cause: ErrConflict, Forge: f.repository.Kind,
+			Message: fmt.Sprintf("branch %s is at %.12s, not at %.12s: somebody has pushed to it", branch, tip, at)}
+	}
+	if err := f.api.deleteBranch(ctx, branch); !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
+// api is what the forges have in common, in their own words underneath.
+type api interface {
+	limits() limits
+	// escape takes away what a line of a body could command the forge to do.
+	escape(body string) string
+
+	// find is Forge.Find.
+	find(ctx context.Context, head, base string) (*PullRequest, error)
+	// open lists the open pull requests of head into base, oldest first. Only
+	// the newest few of the repository need be looked at.
+	open(ctx context.Context, head, base string) ([]PullRequest, error)
+	get(ctx context.Context, number int64) (*PullRequest, error)
+	// ahead reports whether head has commits that base lacks. It may say true
+	// where create finds out.
+	ahead(ctx context.Context, head, base string) (bool, error)
+	create(ctx context.Context, w Want) (*PullRequest, error)
+	edit(ctx context.Context, number int64, e edit) (*PullRequest, error)
+	label(ctx context.Context, pr *PullRequest, add, remove []string) error
+
+	// account is the login of the token's owner.
+	account(ctx context.Context) (string, error)
+	comments(ctx context.Context, number int64) ([]comment, error)
+	addComment(ctx context.Context, number int64, body string) (comment, error)
+	editComment(ctx context.Context, number, id int64, body string) error
+	deleteComment(ctx context.Context, number, id int64) error
+
+	// tip and deleteBranch fail with ErrNotFound when there is no such branch.
+	tip(ctx context.Context, branch string) (string, error)
+	deleteBranch(ctx context.Context, branch string) error
+}
+
+// limits are in characters.
+type limits struct{ title, body int }
+
+// edit names what to change of a pull request; nil leaves it.
+type edit struct {
+	title, body *string
+	close       bool
+}
+
+// comment is one comment of a pull request.
+type comment struct {
+	id     int64
+	author string // login
+	bot    bool   // the author is not a person; only GitHub says so
+	body   string
+	url    string
+}
+
+// segments escapes a branch name for a path, keeping its slashes.
+func segments(branch string) string {
+	return (&url.URL{Path: branch}).EscapedPath()
+}

@@ -1,0 +1,192 @@
+package gitrepo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// localTransport runs git's own services on a repository of this machine, so
+// that its locks, hooks and rules hold.
+type localTransport struct {
+	gitDir string
+	git    string // the program
+	idle   time.Duration
+}
+
+func newLocalTransport(gitDir string, idle time.Duration) (*localTransport, error) {
+	git, err := exec.LookPath("git")
+	if err != nil {
+		return nil, fmt.Errorf("local repositories are written by git itself, which is not installed: %w", err)
+	}
+	return &localTransport{gitDir: gitDir, git: git, idle: idle}, nil
+}
+
+func (t *localTransport) stateless() bool { return false }
+func (t *localTransport) close() error    { return nil }
+
+func (t *localTransport) open(ctx context.Context, service string) (conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	w := newWatchdog(ctx, t.idle)
+	args := []string{strings.TrimPrefix(service, "git-"), t.gitDir}
+	if service == uploadPack {
+		args = append([]string{"-c", "uploadpack.allowFilter=true"}, args...)
+	}
+	cmd := exec.CommandContext(w.ctx, t.git, args...)
+	cmd.Env = append(cleanEnv(os.Environ()), "GIT_PROTOCOL=version=2")
+	errs := &tail{}
+	cmd.Stderr = errs
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd.WaitDelay = closeGrace
+	if err := cmd.Start(); err != nil {
+		w.stop()
+		return nil, fmt.Errorf("run git: %w", err)
+	}
+	kill := func() { w.cancel(context.Canceled) }
+	return newStreamConn(w, process{in: in, out: out, stderr: errs, wait: cmd.Wait, kill: kill}), nil
+}
+
+// cleanEnv drops what would point git at another repository when berth itself
+// is run from a git hook.
+func cleanEnv(env []string) []string {
+	var out []string
+	for _, v := range env {
+		if !strings.HasPrefix(v, "GIT_") {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// findGitDir returns the folder that holds the objects and refs of the
+// repository at path: path itself when it is bare, else its .git.
+func findGitDir(path string) (string, error) {
+	if _, err := os.Stat(path); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", failf(ErrNotFound, "%s does not exist", path)
+		}
+		return "", failf(ErrAuthorization, "%v", err)
+	}
+	if isGitDir(path) {
+		return path, nil
+	}
+	dot := filepath.Join(path, ".git")
+	if isGitDir(dot) {
+		return dot, nil
+	}
+	link, err := os.ReadFile(dot)
+	if to, ok := strings.CutPrefix(strings.TrimSpace(string(link)), "gitdir: "); err == nil && ok {
+		return commonDir(resolveFrom(path, to))
+	}
+	return "", failf(ErrNotFound, "%s is not a Git repository", path)
+}
+
+// commonDir follows the link of a linked work tree (gitrepository-layout(5)).
+func commonDir(dir string) (string, error) {
+	if to, err := os.ReadFile(filepath.Join(dir, "commondir")); err == nil {
+		dir = resolveFrom(dir, strings.TrimSpace(string(to)))
+	}
+	if !isGitDir(dir) {
+		return "", failf(ErrNotFound, "%s is not a Git repository", dir)
+	}
+	return dir, nil
+}
+
+func resolveFrom(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(dir, path)
+}
+
+func isGitDir(dir string) bool {
+	head, err := os.Lstat(filepath.Join(dir, "HEAD"))
+	if err != nil || head.IsDir() {
+		return false
+	}
+	objects, err := os.Stat(filepath.Join(dir, "objects"))
+	return err == nil && objects.IsDir()
+}
+
+const newRepoConfig = `[core]
+	repositoryformatversion = 0
+	filemode = true
+	bare = true
+[uploadpack]
+	allowFilter = true
+	allowAnySHA1InWant = true
+`
+
+// Create makes a new empty bare repository at path, whose branch will be
+// main. The folder must not exist yet, or be empty. Nothing is left behind
+// when it fails.
+func Create(ctx context.Context, path string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return fmt.Errorf("create repository: %w", err)
+	}
+	if entries, err := os.ReadDir(abs); err == nil && len(entries) > 0 {
+		return fmt.Errorf("create repository: %s exists and is not empty", abs)
+	}
+	if err := os.MkdirAll(filepath.Dir(abs), 0o777); err != nil {
+		return fmt.Errorf("create repository: %w", err)
+	}
+	tmp, err := os.MkdirTemp(filepath.Dir(abs), ".create-*")
+	if err != nil {
+		return fmt.Errorf("create repository: %w", err)
+	}
+	if err := populate(tmp, abs); err != nil {
+		_ = os.RemoveAll(tmp)
+		return fmt.Errorf("create repository: %w", err)
+	}
+	return nil
+}
+
+func populate(tmp, final string) error {
+	for _, dir := range []string{"objects/info", "objects/pack", "refs/heads", "refs/tags", "hooks", "info"} {
+		if err := os.MkdirAll(filepath.Join(tmp, filepath.FromSlash(dir)), 0o777); err != nil {
+			return err
+		}
+	}
+	for name, text := range map[string]string{"HEAD": "ref: refs/heads/main\n", "config": newRepoConfig} {
+		if err := os.WriteFile(filepath.Join(tmp, name), []byte(text), 0o666); err != nil {
+			return err
+		}
+	}
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return err
+	}
+	return os.Rename(tmp, final) // replaces an empty folder, nothing else
+}
+
+// checkFormat refuses repositories whose objects this package cannot read.
+func checkFormat(gitDir string) error {
+	config, err := os.ReadFile(filepath.Join(gitDir, "config"))
+	if err != nil {
+		return nil // git itself will say what is wrong
+	}
+	low := bytes.ToLower(bytes.ReplaceAll(config, []byte(" "), nil))
+	if bytes.Contains(low, []byte("objectformat=sha256")) {
+		return fmt.Errorf("%s uses SHA-256 object ids, which are not supported", gitDir)
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package gitrepo
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+)
+
+// Prefetch gets what is about to be read in as few round trips as possible:
+// one for each level of folders that is not known yet, and one for all files.
+// A pattern is a path whose parts may be globs as in path.Match; a folder that
+// matches comes with everything below it. What does not exist is no error.
+// For a local repository it does nothing.
+func (t *Tree) Prefetch(ctx context.Context, patterns ...string) error {
+	if t.local || t.root.IsZero() {
+		return nil
+	}
+	level := map[Hash][][]string{} // tree → patterns that go on below it
+	for _, p := range patterns {
+		p = strings.Trim(p, "/")
+		if _, err := path.Match(p, ""); err != nil || p == "" {
+			return fmt.Errorf("prefetch %q: %w", p, path.ErrBadPattern)
+		}
+		level[t.root] = append(level[t.root], strings.Split(p, "/"))
+	}
+	var leaves []Hash
+	for len(level) > 0 {
+		trees := make([]Hash, 0, len(level))
+		for id := range level {
+			trees = append(trees, id)
+		}
+		if err := t.src.fetch(ctx, trees, filterExact); err != nil {
+			return err
+		}
+		next := map[Hash][][]string{}
+		for id, below := range level {
+			data, err := get(ctx, t.src, id, kindTree)
+			if err != nil {
+				return err
+			}
+			if leaves, err = descend(data, below, next, leaves); err != nil {
+				return err
+			}
+		}
+		level = next
+	}
+	return fetchWhole(ctx, t.src, leaves)
+}
+
+// descend matches the first part of each pattern against one folder.
+func descend(tree []byte, patterns [][]string, next map[Hash][][]string, leaves []Hash) ([]Hash, error) {
+	for e, err := range entries(tree) {
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range patterns {
+			if ok, _ := path.Match(p[0], string(e.name)); !ok {
+				continue
+			}
+			switch {
+			case len(p) == 1 && e.mode&0o170000 != modeSubmodule:
+				leaves = append(leaves, e.id)
+			case len(p) > 1 && e.isDir():
+				next[e.id] = append(next[e.id], p[1:])
+			}
+		}
+	}
+	return leaves, nil
+}
+
+// fetchWhole gets these objects and all that is below the trees among them.
+func fetchWhole(ctx context.Context, src source, ids []Hash) error {
+	var gaps []Hash
+	seen := map[Hash]bool{}
+	for len(ids) > 0 {
+		id := ids[len(ids)-1]
+		ids = ids[:len(ids)-1]
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		o, ok, err := src.peek(id)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			gaps = append(gaps, id)
+			continue
+		}
+		if o.kind != kindTree {
+			continue
+		}
+		for e, err := range entries(o.data) {
+			if err != nil {
+				return err
+			}
+			if e.mode&0o170000 != modeSubmodule {
+				ids = append(ids, e.id)
+			}
+		}
+	}
+	return src.fetch(ctx, gaps, filterNone)
+}

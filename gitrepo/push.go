@@ -1,0 +1,171 @@
+package gitrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// pushRequest moves one ref from an id that it must have now to another.
+type pushRequest struct {
+	ref      string
+	old, new Hash // old is zero for a ref that must not exist yet
+	pack     [][]byte
+}
+
+// movedError is a push that did nothing because the ref was elsewhere.
+type movedError struct{ ref string }
+
+func (e *movedError) Error() string { return e.ref + " has moved" }
+
+// push sends the request. The error says how sure it is that nothing changed:
+// a *RejectedError, *movedError, ErrBusy, ErrAuthentication, ErrAuthorization
+// and ErrNotFound are sure; every other one is not.
+func (r *remote) push(ctx context.Context, q pushRequest, messages func(string)) error {
+	c, err := r.t.open(ctx, receivePack)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if !r.t.stateless() {
+		if err := q.greet(c); err != nil {
+			return readFailure(c, err)
+		}
+	}
+	head := appendPkt(nil, fmt.Sprintf("%v %v %s\x00 report-status side-band-64k ofs-delta object-format=sha1 agent=berth\n", q.old, q.new, q.ref))
+	p, err := c.exchange(append([][]byte{append(head, pktFlush...)}, q.pack...)...)
+	if err != nil {
+		return readFailure(c, err)
+	}
+	report, err := readReport(p, q.ref, messages)
+	if err != nil {
+		return readFailure(c, err)
+	}
+	return report.verdict(q.ref)
+}
+
+// greet reads what receive-pack says first. It already tells where the ref
+// is, so a push that cannot succeed ends here.
+func (q pushRequest) greet(c conn) error {
+	p, err := c.advert()
+	if err != nil {
+		return err
+	}
+	caps, refs, err := readAdvert(p)
+	if err != nil {
+		return err
+	}
+	if !caps.has("report-status") || !caps.has("side-band-64k") {
+		return failf(ErrNetwork, "the server is too old: it reports no push status")
+	}
+	var now Hash
+	for _, r := range refs {
+		if r.name == q.ref {
+			now = r.id
+		}
+	}
+	if now != q.old {
+		_, _ = c.exchange([]byte(pktFlush)) // no commands: a polite end
+		return &movedError{q.ref}
+	}
+	return nil
+}
+
+// pushReport is what receive-pack reports about a push.
+type pushReport struct {
+	unpack   string // "ok" or why the pack was not taken
+	status   string // "ok", or why the ref was not moved; empty when not said
+	messages []string
+}
+
+// maxMessages bounds what is kept of the server's words.
+const maxMessages = 200
+
+func readReport(p *pktReader, ref string, messages func(string)) (pushReport, error) {
+	var rep pushReport
+	band := &sideband{p: p, messages: func(line string) {
+		if len(rep.messages) < maxMessages {
+			rep.messages = append(rep.messages, line)
+		}
+		if messages != nil {
+			messages(line)
+		}
+	}}
+	inner := newPktReader(band)
+	for {
+		line, t, err := inner.text()
+		if errors.Is(err, io.EOF) && rep.unpack != "" {
+			return rep, nil
+		}
+		if err != nil {
+			return rep, cutShort(err)
+		}
+		if t != pktData {
+			// Hooks that run after the update still print; their words
+			// belong to the user, their failure changes nothing any more.
+			_, _ = io.Copy(io.Discard, band)
+			return rep, nil
+		}
+		rep.read(line, ref)
+	}
+}
+
+func (rep *pushReport) read(line, ref string) {
+	word, rest, _ := strings.Cut(line, " ")
+	switch word {
+	case "unpack":
+		rep.unpack = printable(rest)
+	case "ok":
+		if rest == ref {
+			rep.status = "ok"
+		}
+	case "ng":
+		if name, reason, _ := strings.Cut(rest, " "); name == ref {
+			rep.status = "rejected"
+			if reason != "" {
+				rep.status = printable(reason)
+			}
+		}
+	}
+}
+
+// retryable are git's words for a ref that another writer holds or has moved
+// (builtin/receive-pack.c, refs.c); all others are a rule of the server.
+func retryable(reason string) bool {
+	for _, s := range []string{
+		"failed to update ref", "failed to lock", "cannot lock ref", "unable to lock", "incorrect old value",
+		"fetch first", "non-fast-forward", "stale info", "already exists", "reference does not exist", "failed to write",
+		"transaction", "try again", "timeout", "temporarily", "internal server error", "internal error",
+	} {
+		if strings.Contains(strings.ToLower(reason), s) {
+			return true
+		}
+	}
+	return false
+}
+
+// verdict turns the report into the result of the push.
+func (rep pushReport) verdict(ref string) error {
+	said := strings.Join(rep.messages, "; ")
+	switch {
+	case rep.unpack != "ok" && (rep.status == "" || strings.HasPrefix(rep.status, "unpacker error")):
+		return failf(ErrBusy, "it could not store the pack: %s: %s", rep.unpack, said)
+	case rep.status == "ok":
+		return nil
+	case rep.status == "":
+		return failf(ErrNetwork, "the server did not say what became of the push")
+	case retryable(rep.status):
+		return failf(ErrBusy, "%s: %s", rep.status, said)
+	}
+	return &RejectedError{Branch: strings.TrimPrefix(ref, "refs/heads/"), Reason: rep.status, Messages: rep.messages}
+}
+
+// certain reports whether a push that ended like this surely changed nothing.
+func certain(err error) bool {
+	var rejected *RejectedError
+	var moved *movedError
+	return errors.As(err, &rejected) || errors.As(err, &moved) || errors.Is(err, ErrBusy) ||
+		errors.Is(err, ErrAuthentication) || errors.Is(err, ErrAuthorization) || errors.Is(err, ErrNotFound)
+}

@@ -1,0 +1,252 @@
+package gitrepo
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sort"
+)
+
+const (
+	// spoolMemory is how much of a fetched pack stays in memory; more goes
+	// to a file.
+	spoolMemory = 8 << 20
+	// maxPack bounds what a server may send in answer to one fetch.
+	maxPack = 4 << 30
+	// indexMemory is kept of delta bases while a pack is indexed.
+	indexMemory = 32 << 20
+)
+
+// spool holds a fetched pack: in memory, or in a file that nobody else sees.
+type spool struct {
+	dir  string
+	mem  []byte
+	file *os.File
+	size int64
+}
+
+func (s *spool) Write(b []byte) (int, error) {
+	if s.size+int64(len(b)) > maxPack {
+		return 0, failf(ErrTooLarge, "the server sent more than %d bytes", int64(maxPack))
+	}
+	if s.file == nil && s.size+int64(len(b)) > spoolMemory {
+		if err := s.toFile(); err != nil {
+			return 0, err
+		}
+	}
+	s.size += int64(len(b))
+	if s.file != nil {
+		return s.file.Write(b)
+	}
+	s.mem = append(s.mem, b...)
+	return len(b), nil
+}
+
+func (s *spool) toFile() error {
+	f, err := os.CreateTemp(s.dir, "pack-*.tmp")
+	if err != nil {
+		return fmt.Errorf("store the fetched pack: %w", err)
+	}
+	// Open but without a name: gone when this process is. Where that is not
+	// possible, close removes it.
+	_ = os.Remove(f.Name())
+	s.file = f
+	if _, err := f.Write(s.mem); err != nil {
+		return fmt.Errorf("store the fetched pack: %w", err)
+	}
+	s.mem = nil
+	return nil
+}
+
+func (s *spool) readerAt() io.ReaderAt {
+	if s.file != nil {
+		return s.file
+	}
+	return bytes.NewReader(s.mem)
+}
+
+func (s *spool) close() error {
+	s.mem = nil
+	if s.file == nil {
+		return nil
+	}
+	name := s.file.Name()
+	err := s.file.Close()
+	_ = os.Remove(name)
+	return err
+}
+
+// memIndex is the index of a fetched pack, sorted by id.
+type memIndex []memIndexEntry
+
+type memIndexEntry struct {
+	id  Hash
+	off int64
+}
+
+func (x memIndex) find(id Hash) (int64, bool, error) {
+	i := sort.Search(len(x), func(i int) bool { return bytes.Compare(x[i].id[:], id[:]) >= 0 })
+	if i < len(x) && x[i].id == id {
+		return x[i].off, true, nil
+	}
+	return 0, false, nil
+}
+
+// memory is about what a fetched pack keeps in memory.
+func (p *pack) memory() int {
+	n := 0
+	for _, o := range p.extra {
+		n += len(o.data)
+	}
+	if x, ok := p.index.(memIndex); ok {
+		n += len(x) * 32
+	}
+	if p.size <= spoolMemory {
+		n += int(p.size)
+	}
+	return n
+}
+
+// receivePackStream stores a fetched pack, checks it as a whole, and indexes
+// it. dir takes what does not fit into memory. outside resolves the bases
+// that a thin pack leaves out.
+func receivePackStream(r io.Reader, dir string, outside func(Hash) (object, error)) (*pack, error) {
+	s := &spool{dir: dir}
+	if _, err := io.Copy(s, r); err != nil {
+		_ = s.close()
+		return nil, err
+	}
+	p := &pack{r: s.readerAt(), size: s.size, close: s.close, outside: outside, extra: map[Hash]object{}}
+	x, err := p.scan()
+	if err != nil {
+		_ = s.close()
+		return nil, fmt.Errorf("read the fetched pack: %w", err)
+	}
+	p.index, p.outside = x, nil
+	return p, nil
+}
+
+// scan reads all entries in order and works out their ids.
+func (p *pack) scan() (memIndex, error) {
+	var head [12]byte
+	if p.size < int64(len(head)+len(Hash{})) {
+		return nil, io.ErrUnexpectedEOF
+	}
+	if _, err := p.r.ReadAt(head[:], 0); err != nil {
+		return nil, err
+	}
+	count, err := packHeader(head[:])
+	if err != nil {
+		return nil, err
+	}
+	s := &packScan{p: p, off: int64(len(head)), end: p.size - int64(len(Hash{}))}
+	if err := s.run(count); err != nil {
+		return nil, err
+	}
+	if s.off != s.end {
+		return nil, fmt.Errorf("%w: %d bytes behind the last object", ErrDamaged, s.end-s.off)
+	}
+	if err := s.checkTrailer(); err != nil {
+		return nil, err
+	}
+	return s.resolve()
+}
+
+type packScan struct {
+	p        *pack
+	off, end int64
+	done     memIndex
+	deltas   []int64 // offsets
+	z        inflater
+}
+
+func (s *packScan) run(count int64) error {
+	for range count {
+		e, err := s.p.entry(s.off)
+		if err != nil {
+			return err
+		}
+		body := io.NewSectionReader(s.p.r, e.dataAt, s.end-e.dataAt)
+		s.z.open(body)
+		if e.kind == kindOfsDelta || e.kind == kindRefDelta {
+			s.deltas = append(s.deltas, s.off)
+			err = s.z.copyTo(io.Discard, e.size)
+		} else {
+			h := sha1.New()
+			h.Write(objectHeader(e.kind, e.size))
+			err = s.z.copyTo(h, e.size)
+			s.done = append(s.done, memIndexEntry{Hash(h.Sum(nil)), s.off})
+		}
+		if err != nil {
+			return err
+		}
+		at, err := body.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return err
+		}
+		s.off = e.dataAt + at - int64(s.z.buf.Buffered())
+	}
+	return nil
+}
+
+func (s *packScan) checkTrailer() error {
+	h := sha1.New()
+	if _, err := io.Copy(h, io.NewSectionReader(s.p.r, 0, s.end)); err != nil {
+		return err
+	}
+	var want Hash
+	if _, err := s.p.r.ReadAt(want[:], s.end); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if Hash(h.Sum(nil)) != want {
+		return fmt.Errorf("%w: wrong checksum of the pack", ErrDamaged)
+	}
+	return nil
+}
+
+// resolve finds the ids of the deltas. A reference delta may come before its
+// base, so what cannot be resolved is tried again while there is progress.
+func (s *packScan) resolve() (memIndex, error) {
+	s.sort()
+	s.p.index = s.done
+	bases := newBaseCache(indexMemory)
+	for last := false; len(s.deltas) > 0; {
+		var later []int64
+		for _, off := range s.deltas {
+			o, err := s.at(off, bases, last)
+			if errors.Is(err, errLater) {
+				later = append(later, off)
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			s.done = append(s.done, memIndexEntry{o.hash(), off})
+		}
+		s.sort()
+		s.p.index = s.done
+		last = len(later) == len(s.deltas)
+		s.deltas = later
+	}
+	return s.done, nil
+}
+
+var errLater = errors.New("base not indexed yet")
+
+// at resolves one delta; bases outside of the pack are only asked for when
+// nothing else is left to try.
+func (s *packScan) at(off int64, bases *baseCache, last bool) (object, error) {
+	outside := s.p.outside
+	defer func() { s.p.outside = outside }()
+	if !last {
+		s.p.outside = func(Hash) (object, error) { return object{}, errLater }
+	}
+	return s.p.at(off, bases)
+}
+
+func (s *packScan) sort() {
+	sort.Slice(s.done, func(i, j int) bool { return bytes.Compare(s.done[i].id[:], s.done[j].id[:]) < 0 })
+}

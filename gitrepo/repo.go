@@ -1,0 +1,354 @@
+// Package gitrepo reads a Git repository as a file system and writes to it by
+// compare-and-swap, without a clone, a work tree or an index.
+//
+// Open a repository with [Open]: a path on this machine, https:// or ssh://.
+// [Repo.Tip] and [Repo.At] return a commit as an [fs.FS] that fetches what is
+// read; call [Tree.Prefetch] first when much will be. [Repo.Update] is the one
+// way to write, and [Queue] writes many changes with one push. [Create] makes
+// a new local repository.
+//
+// The cost of a change depends on the change: only the folders from the root
+// to it are read and written, and the pack that is sent holds large folders as
+// differences. The package knows files and commits; what they mean is not its
+// business. It reads no environment variables and no configuration of the
+// user's: everything comes in [Options].
+package gitrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Options says how to reach a repository and how to write to it. The zero
+// value reads and writes local repositories.
+type Options struct {
+	// Username and Password log in over HTTP; a forge's token is a password.
+	// Username also overrides the user of an SSH address.
+	Username string
+	Password Secret
+	// BearerToken logs in over HTTP instead of a password.
+	BearerToken Secret
+	// CAFile holds PEM certificates to trust besides the system's.
+	CAFile string
+
+	// SSHKeyFile is a private key; SSHAgentSocket the address of a running
+	// agent, usually $SSH_AUTH_SOCK. One of them is needed for SSH.
+	SSHKeyFile       string
+	SSHKeyPassphrase Secret
+	SSHAgentSocket   string
+	// KnownHostsFile holds the keys of SSH servers, usually
+	// ~/.ssh/known_hosts. A server that is not in it is refused.
+	KnownHostsFile string
+
+	// Author and Committer of commits. Each defaults to the other, and both
+	// to a name that says that nobody was named.
+	Author, Committer Signature
+	// SigningKeyFile is a private SSH key that signs commits.
+	SigningKeyFile       string
+	SigningKeyPassphrase Secret
+
+	// CacheDir keeps objects between runs and may be shared by processes;
+	// empty means none. What is in it is checked, never trusted.
+	CacheDir string
+	// IdleTimeout ends a conversation in which the server sends and takes
+	// nothing; default one minute.
+	IdleTimeout time.Duration
+	// Messages gets what the server and its hooks print during a push, line
+	// by line, safe for a terminal. It may be nil.
+	Messages func(line string)
+	// Now is the clock of commits; default time.Now.
+	Now func() time.Time
+	// Log gets what is worth knowing but no error; it may be nil.
+	Log *slog.Logger
+}
+
+const defaultIdleTimeout = time.Minute
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Author.isZero() {
+		o.Author = o.Committer
+	}
+	if o.Author.isZero() {
+		o.Author = Signature{Name: "berth", Email: "berth@localhost"}
+	}
+	if o.Committer.isZero() {
+		o.Committer = o.Author
+	}
+	if o.IdleTimeout <= 0 {
+		o.IdleTimeout = defaultIdleTimeout
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o, errors.Join(o.Author.check(), o.Committer.check())
+}
+
+// Repo is an open repository. It may be used by many goroutines.
+type Repo struct {
+	opts   Options
+	ep     endpoint
+	remote *remote
+	store  *store
+	sign   func([]byte) (string, error) // nil: unsigned
+
+	retryWait, movedWait backoff
+
+	mu   sync.Mutex
+	tips map[string]tip // of branches, when last heard of
+}
+
+// Open prepares to use the repository at a local path or file:// URL, an
+// http(s):// or ssh:// URL, or the scp-like user@host:path. A password inside
+// the URL is refused. A local path is checked at once; a server is not asked
+// before something is read.
+func Open(ctx context.Context, url string, o Options) (*Repo, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	ep, err := parseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	r := &Repo{
+		opts: o, ep: ep, tips: map[string]tip{},
+		store:     &store{mem: newLRU[Hash](memoryLimit), spool: os.TempDir()},
+		retryWait: fullJitter(100*time.Millisecond, 4*time.Second),
+		movedWait: fullJitter(10*time.Millisecond, 2*time.Second),
+	}
+	if o.SigningKeyFile != "" {
+		if r.sign, err = commitSigner(o.SigningKeyFile, o.SigningKeyPassphrase); err != nil {
+			return nil, fmt.Errorf("signing key: %w", err)
+		}
+	}
+	t, err := r.transport()
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", ep, err)
+	}
+	r.remote = &remote{t: t, wait: fullJitter(100*time.Millisecond, 2*time.Second)}
+	r.store.remote = r.remote
+	return r, nil
+}
+
+func (r *Repo) transport() (transport, error) {
+	switch r.ep.scheme {
+	case "file":
+		dir, err := findGitDir(r.ep.path)
+		if err == nil {
+			err = checkFormat(dir)
+		}
+		if err != nil {
+			return nil, err
+		}
+		r.store.local = openObjectDir(filepath.Join(dir, "objects"), 0)
+		return newLocalTransport(dir, r.opts.IdleTimeout)
+	case "ssh":
+		return newSSHTransport(r.ep, r.opts)
+	}
+	return newHTTPTransport(r.ep, r.opts)
+}
+
+// String returns the address without any credential.
+func (r *Repo) String() string { return r.ep.String() }
+
+// Close gives up connections, open files and memory. It is needed only by
+// processes that go on without the repository.
+func (r *Repo) Close() error { return errors.Join(r.remote.t.close(), r.store.close()) }
+
+// Tip returns what a branch holds now. A repository without any commit gives
+// an empty tree whose Commit is zero; in one with commits a missing branch is
+// [ErrRevisionNotFound]. ctx also governs what the tree fetches later.
+func (r *Repo) Tip(ctx context.Context, branch string) (*Tree, error) {
+	t, err := r.readTip(ctx, branch)
+	if err != nil {
+		return nil, err
+	}
+	r.remember(branch, t)
+	return r.tree(ctx, t), nil
+}
+
+func (r *Repo) tree(ctx context.Context, t tip) *Tree {
+	return &Tree{ctx: ctx, src: r.store, commit: t.commit, root: t.root, local: r.store.local != nil}
+}
+
+// At returns what a branch, a tag or a commit, named by its full id, holds. In
+// this order: a full id, a branch, a tag, and a full ref name as
+// refs/pull/1/head.
+func (r *Repo) At(ctx context.Context, revision string) (*Tree, error) {
+	if id, err := ParseHash(revision); err == nil {
+		return r.atCommit(ctx, id, Hash{})
+	}
+	if err := checkRefName(revision); err != nil {
+		return nil, r.wrap(err)
+	}
+	names := []string{"refs/heads/" + revision, "refs/tags/" + revision}
+	if revision == "HEAD" || strings.HasPrefix(revision, "refs/") {
+		names = []string{revision}
+	}
+	refs, err := r.list(ctx, names...)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		for _, ref := range refs {
+			if ref.name == name && !ref.unborn {
+				if !ref.peeled.IsZero() {
+					return r.atCommit(ctx, ref.peeled, Hash{})
+				}
+				return r.atCommit(ctx, ref.id, Hash{})
+			}
+		}
+	}
+	return nil, r.wrap(failf(ErrRevisionNotFound, "%q is no branch, tag or full commit id", revision))
+}
+
+func (r *Repo) atCommit(ctx context.Context, id, have Hash) (*Tree, error) {
+	root, err := r.rootOf(ctx, id, have)
+	if err != nil {
+		return nil, err
+	}
+	return r.tree(ctx, tip{id, root}), nil
+}
+
+// rootOf fetches a commit with the top of its tree.
+func (r *Repo) rootOf(ctx context.Context, id, have Hash) (Hash, error) {
+	if err := r.store.commit(ctx, id, have); err != nil {
+		return Hash{}, r.wrap(err)
+	}
+	data, err := get(ctx, r.store, id, kindCommit)
+	if err != nil {
+		return Hash{}, r.wrap(err)
+	}
+	c, err := parseCommit(data)
+	return c.tree, err
+}
+
+// readTip asks the server where a branch is.
+func (r *Repo) readTip(ctx context.Context, branch string) (tip, error) {
+	name := "refs/heads/" + branch
+	if err := checkRefName(branch); err != nil {
+		return tip{}, r.wrap(err)
+	}
+	refs, err := r.list(ctx, name)
+	if err != nil {
+		return tip{}, err
+	}
+	for _, ref := range refs {
+		if ref.name == name {
+			was, _ := r.known(branch)
+			if was.commit == ref.id {
+				return was, nil
+			}
+			root, err := r.rootOf(ctx, ref.id, was.commit)
+			return tip{ref.id, root}, err
+		}
+	}
+	others, err := r.list(ctx, "refs/heads/")
+	if err != nil {
+		return tip{}, err
+	}
+	if len(others) == 0 {
+		return tip{}, nil
+	}
+	return tip{}, r.wrap(failf(ErrRevisionNotFound, "there is no branch %q; there is %s", branch, someNames(others)))
+}
+
+func someNames(refs []ref) string {
+	var names []string
+	for _, ref := range refs {
+		if len(names) == 5 {
+			names = append(names, "…")
+			break
+		}
+		names = append(names, printable(strings.TrimPrefix(ref.name, "refs/heads/")))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (r *Repo) list(ctx context.Context, prefixes ...string) ([]ref, error) {
+	var refs []ref
+	err := r.remote.retry(ctx, func() (err error) {
+		refs, err = r.remote.refs(ctx, prefixes...)
+		return err
+	})
+	if err != nil {
+		return nil, r.wrap(err)
+	}
+	return refs, nil
+}
+
+// contains reports whether commit is in the history of head. since is an
+// ancestor of commit, where the search ends.
+func (r *Repo) contains(ctx context.Context, head, commit, since Hash) (bool, error) {
+	if err := r.store.history(ctx, head, since); err != nil {
+		return false, r.wrap(err)
+	}
+	seen := map[Hash]bool{since: true}
+	for ids := []Hash{head}; len(ids) > 0; {
+		id := ids[len(ids)-1]
+		ids = ids[:len(ids)-1]
+		if id == commit {
+			return true, nil
+		}
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		o, ok, err := r.store.peek(id)
+		if err != nil || !ok {
+			if err != nil {
+				return false, r.wrap(err)
+			}
+			continue // beyond what was fetched
+		}
+		c, err := parseCommit(o.data)
+		if err != nil {
+			return false, r.wrap(err)
+		}
+		ids = append(ids, c.parents...)
+	}
+	return false, nil
+}
+
+func (r *Repo) known(branch string) (tip, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t, ok := r.tips[branch]
+	return t, ok
+}
+
+func (r *Repo) remember(branch string, t tip) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tips[branch] = t
+}
+
+func (r *Repo) wrap(err error) error { return fmt.Errorf("%s: %w", r.ep, err) }
+
+// checkRefName applies the rules of git-check-ref-format(1) that matter here.
+func checkRefName(name string) error {
+	bad := name == "" || len(name) > 255 || name == "@" || strings.HasPrefix(name, "-") || strings.HasPrefix(name, "/") ||
+		strings.HasSuffix(name, "/") || strings.HasSuffix(name, ".") || strings.ContainsAny(name, " ~^:?*[\\\x7f") ||
+		strings.Contains(name, "..") || strings.Contains(name, "//") || strings.Contains(name, "@{") ||
+		strings.IndexFunc(name, func(r rune) bool { return r < ' ' || r == '\uFFFD' }) >= 0
+	for part := range strings.SplitSeq(name, "/") {
+		bad = bad || strings.HasPrefix(part, ".") || strings.HasSuffix(part, ".lock")
+	}
+	if bad {
+		return failf(ErrRevisionNotFound, "%q is not a valid branch or tag name", name)
+	}
+	return nil
+}

@@ -1,0 +1,300 @@
+package gitrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// source finds objects by id: a store, or commits being made on top of one.
+type source interface {
+	// peek finds an object without asking a server.
+	peek(id Hash) (object, bool, error)
+	// fetch makes sure that peek finds all of these. Without a filter, what
+	// is below the trees among them may come too.
+	fetch(ctx context.Context, ids []Hash, filter string) error
+}
+
+// get returns the content of an object of a kind.
+func get(ctx context.Context, src source, id Hash, want kind) ([]byte, error) {
+	o, ok, err := src.peek(id)
+	if err == nil && !ok {
+		if err = src.fetch(ctx, []Hash{id}, filterExact); err == nil {
+			o, ok, err = src.peek(id)
+		}
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok:
+		return nil, fmt.Errorf("%w: %s %v is missing from the repository", ErrDamaged, want, id)
+	case o.kind != want:
+		return nil, fmt.Errorf("%w: %v is a %s, not a %s", ErrDamaged, id, o.kind, want)
+	}
+	return o.data, nil
+}
+
+const (
+	// memoryLimit of trees and small files kept between calls.
+	memoryLimit = 48 << 20
+	// packMemory bounds what all fetched packs together keep in memory, and
+	// maxPacks their number.
+	packMemory = 64 << 20
+	maxPacks   = 48
+)
+
+// store finds objects where they are cheapest: in memory, in the local
+// repository, in the cache on disk, in packs fetched before, on the server.
+type store struct {
+	local  *objectDir // nil for a remote repository
+	cache  *cacheDir  // nil without a cache
+	remote *remote
+	spool  string // folder for large packs
+
+	fetching sync.Mutex // one fetch at a time: the next finds what it brought
+
+	mu    sync.Mutex
+	mem   lru[Hash]
+	tip   Hash    // the commit asked for last; guarded by fetching
+	packs []*pack // newest last
+}
+
+func (s *store) peek(id Hash) (object, bool, error) {
+	if id == emptyTree {
+		return object{kind: kindTree}, true, nil
+	}
+	s.mu.Lock()
+	o, ok := s.mem.get(id)
+	packs := s.packs
+	s.mu.Unlock()
+	if ok {
+		return o, true, nil
+	}
+	if s.local != nil {
+		if o, ok, err := s.local.object(id); ok || err != nil {
+			s.keep(id, o)
+			return o, ok, err
+		}
+	}
+	for i := len(packs) - 1; i >= 0; i-- {
+		o, ok, err := packs[i].object(id)
+		if err == nil && ok && o.hash() != id {
+			err = fmt.Errorf("%w: %v", ErrDamaged, id)
+		}
+		if ok || err != nil {
+			s.keep(id, o)
+			return o, ok, err
+		}
+	}
+	if o, ok := s.cache.object(id); ok {
+		s.keep(id, o)
+		return o, true, nil
+	}
+	return object{}, false, nil
+}
+
+// keep remembers what was read; an object that was not found has no kind.
+func (s *store) keep(id Hash, o object) {
+	if o.kind == 0 {
+		return
+	}
+	s.mu.Lock()
+	s.mem.put(id, o)
+	s.mu.Unlock()
+}
+
+func (s *store) forget(ids []Hash) {
+	s.mu.Lock()
+	for _, id := range ids {
+		s.mem.remove(id)
+	}
+	s.mu.Unlock()
+}
+
+// has reports whether peek would find an object, without reading it.
+func (s *store) has(id Hash) (bool, error) {
+	if id.IsZero() || id == emptyTree {
+		return true, nil
+	}
+	s.mu.Lock()
+	_, ok := s.mem.get(id)
+	packs := s.packs
+	s.mu.Unlock()
+	if ok {
+		return true, nil
+	}
+	if s.local != nil {
+		if ok, err := s.local.has(id); ok || err != nil {
+			return ok, err
+		}
+	}
+	for _, p := range packs {
+		if _, ok, err := p.index.find(id); ok || err != nil {
+			return ok, err
+		}
+	}
+	return s.cache.has(id), nil
+}
+
+// missing returns those that the server has to be asked for, each once.
+func (s *store) missing(ids []Hash) ([]Hash, error) {
+	var out []Hash
+	seen := map[Hash]bool{}
+	for _, id := range ids {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		ok, err := s.has(id)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			out = append(out, id)
+		}
+	}
+	return out, nil
+}
+
+// maxWants is how many ids one request names.
+const maxWants = 8000
+
+func (s *store) fetch(ctx context.Context, ids []Hash, filter string) error {
+	ids, err := s.missing(ids)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	s.fetching.Lock()
+	defer s.fetching.Unlock()
+	if ids, err = s.missing(ids); err != nil {
+		return err
+	}
+	for len(ids) > 0 {
+		n := min(len(ids), maxWants)
+		q := fetchRequest{wants: ids[:n], filter: filter}
+		if !s.remote.byID() {
+			q, n = fetchRequest{wants: []Hash{s.tip}, depth: 1}, len(ids)
+		}
+		if err := s.ask(ctx, q); err != nil {
+			return fmt.Errorf("fetch objects: %w", err)
+		}
+		ids = ids[n:]
+	}
+	return nil
+}
+
+// commit makes a commit and the listings at the top of its tree available.
+// have is a commit that was made available before, or zero.
+func (s *store) commit(ctx context.Context, id, have Hash) error {
+	s.fetching.Lock()
+	defer s.fetching.Unlock()
+	s.tip = id
+	if ok, err := s.has(id); ok || err != nil {
+		return err
+	}
+	q := fetchRequest{wants: []Hash{id}, depth: 1, filter: filterTopDirs}
+	if !s.remote.partial() && len(s.packs) >= maxPacks/2 {
+		have = Hash{} // one whole pack instead of many that need each other
+		s.dropPacks()
+	}
+	if !have.IsZero() {
+		q.haves, q.shallow = []Hash{have}, []Hash{have}
+	}
+	if err := s.ask(ctx, q); err != nil {
+		return fmt.Errorf("fetch commit %v: %w", id, err)
+	}
+	return nil
+}
+
+// ask sends a request and keeps the answer. The caller holds s.fetching.
+func (s *store) ask(ctx context.Context, q fetchRequest) error {
+	var got *pack
+	err := s.remote.retry(ctx, func() error {
+		return s.remote.fetch(ctx, q, func(r io.Reader) (err error) {
+			got, err = receivePackStream(r, s.spool, func(base Hash) (object, error) { return s.base(ctx, base) })
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	s.cache.add(got)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.packs = append(s.packs[:len(s.packs):len(s.packs)], got)
+	s.shed()
+	return nil
+}
+
+// base finds what a thin pack builds on. The server may choose any object of
+// the commits we said we have; those are all there by id.
+func (s *store) base(ctx context.Context, id Hash) (object, error) {
+	o, ok, err := s.peek(id)
+	if ok || err != nil {
+		return o, err
+	}
+	if err := s.ask(ctx, fetchRequest{wants: []Hash{id}, filter: filterExact}); err != nil {
+		return object{}, err
+	}
+	if o, ok, err = s.peek(id); err == nil && !ok {
+		err = errors.New("the server sent a delta without its base")
+	}
+	return o, err
+}
+
+// shed drops the oldest packs when there are too many, never the newest.
+// What they held is fetched again by id should anybody ask.
+func (s *store) shed() {
+	used := 0
+	for i := len(s.packs) - 1; i >= 0; i-- {
+		used += s.packs[i].memory()
+		if i < len(s.packs)-1 && (used > packMemory || len(s.packs)-i > maxPacks) {
+			s.packs = s.packs[i+1:]
+			return
+		}
+	}
+}
+
+func (s *store) dropPacks() {
+	s.mu.Lock()
+	s.packs = nil
+	s.mu.Unlock()
+}
+
+func (s *store) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, p := range s.packs {
+		errs = append(errs, p.close())
+	}
+	s.packs = nil
+	if s.local != nil {
+		errs = append(errs, s.local.close())
+	}
+	return errors.Join(errs...)
+}
+
+// maxHistory is how far back contains looks: more pushes than anybody makes
+// while one connection fails.
+const maxHistory = 1000
+
+// history fetches the commits between head and since, without their trees
+// when the server can filter.
+func (s *store) history(ctx context.Context, head, since Hash) error {
+	if s.local != nil {
+		return nil
+	}
+	s.fetching.Lock()
+	defer s.fetching.Unlock()
+	q := fetchRequest{wants: []Hash{head}, depth: maxHistory, filter: filterExact}
+	if !since.IsZero() {
+		q.haves = []Hash{since}
+	}
+	if err := s.ask(ctx, q); err != nil {
+		return fmt.Errorf("fetch the history: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,346 @@
+package gitrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+)
+
+// Change is what one commit does.
+type Change struct {
+	// Files maps slash-separated paths from the root to their new content; a
+	// nil value deletes the file. Folders appear and vanish with their files;
+	// an existing file keeps its executable bit.
+	Files map[string][]byte
+	// Message is the subject and, after an empty line, the body.
+	Message  string
+	Trailers []Trailer
+}
+
+// Result says what became of an update.
+type Result struct {
+	Commit  Hash // the commit that holds the change: the tip when nothing changed
+	Base    Hash // the commit it was planned on; zero for the first commit
+	Changed bool // whether a commit was made
+}
+
+// Plan decides what to change, given what the branch holds. It is called again
+// on the new tip whenever the branch has moved, so it must not keep anything
+// of an earlier call. A nil change, or one without effect, makes no commit.
+// tip is a [*Tree]; in a [Queue] it already holds the changes before this one.
+type Plan func(tip fs.FS) (*Change, error)
+
+// Update is the one way to write: an optimistic transaction. It plans on the
+// tip of the branch, writes the changed files and the folders above them,
+// commits, and moves the branch on the condition that it still is where the
+// plan saw it. When it is not, everything is done again on the new tip; when
+// the connection fails, the branch is read again to see whether the push
+// arrived. Nothing is ever forced, and no history of others is lost.
+//
+// The first commit of an empty repository creates the branch. In a repository
+// with commits a missing branch is [ErrRevisionNotFound].
+//
+// It does not matter where the tip comes from: should somebody rewrite the
+// branch's history meanwhile, the change is planned on the history that
+// replaced it.
+//
+// Errors of plan are returned as they are. See the Err variables for the
+// others; after [ErrUncertain], and after a context that ends in the middle of
+// a push, the commit may or may not be in.
+func (r *Repo) Update(ctx context.Context, branch string, plan func(tip fs.FS) (*Change, error)) (Result, error) {
+	j := &job{ctx: ctx, plan: plan}
+	r.run(ctx, branch, []*job{j})
+	return j.result, j.err
+}
+
+// job is one update, alone or in a batch.
+type job struct {
+	ctx    context.Context //nolint:containedctx // of the one who waits for it
+	plan   Plan
+	result Result
+	err    error
+}
+
+// tip is where a branch is.
+type tip struct {
+	commit, root Hash
+}
+
+// run brings all jobs into the branch with one push, each on the tree that the
+// one before left. Every job gets its result or error.
+func (r *Repo) run(ctx context.Context, branch string, jobs []*job) {
+	t := &transaction{repo: r, branch: branch, jobs: jobs}
+	if err := t.run(ctx); err != nil {
+		for _, j := range jobs {
+			if j.err == nil {
+				j.result, j.err = Result{}, err
+			}
+		}
+	}
+}
+
+// transaction is the state of run.
+type transaction struct {
+	repo   *Repo
+	branch string
+	jobs   []*job
+
+	base  tip
+	fresh bool // base was read from the server in this transaction
+	last  tip  // after all jobs
+	pack  *packWriter
+
+	moved, failed int
+	doubt         bool // a push of last may still arrive
+}
+
+const (
+	// maxMoved is how often a plan is made again because others were faster.
+	maxMoved = 100
+	// maxFailed is how often the same push is tried again.
+	maxFailed = 8
+)
+
+func (t *transaction) run(ctx context.Context) error {
+	if err := t.begin(ctx); err != nil {
+		return err
+	}
+	for {
+		unsettled, err := t.plan(ctx)
+		if err != nil {
+			return err
+		}
+		if unsettled && !t.fresh {
+			// "Nothing to do" and errors must not rest on a tip that was
+			// remembered from an earlier call.
+			moved, err := t.refresh(ctx)
+			if err != nil {
+				return err
+			}
+			if moved {
+				continue
+			}
+		}
+		if t.last == t.base {
+			return nil
+		}
+		again, err := t.deliver(ctx)
+		if err != nil || !again {
+			return err
+		}
+	}
+}
+
+// begin takes the tip that is known from the last call, or reads it.
+func (t *transaction) begin(ctx context.Context) error {
+	if known, ok := t.repo.known(t.branch); ok {
+		t.base = known
+		return nil
+	}
+	_, err := t.refresh(ctx)
+	return err
+}
+
+func (t *transaction) refresh(ctx context.Context) (moved bool, err error) {
+	now, err := t.repo.readTip(ctx, t.branch)
+	if err != nil {
+		return false, err
+	}
+	moved = now.commit != t.base.commit
+	t.base, t.fresh = now, true
+	return moved, nil
+}
+
+// plan makes the commits of all jobs. It reports whether one of them failed or
+// had nothing to do.
+func (t *transaction) plan(ctx context.Context) (unsettled bool, err error) {
+	t.pack = newPackWriter(t.repo.store)
+	t.last, t.doubt, t.failed = t.base, false, 0
+	for _, j := range t.jobs {
+		if err := context.Cause(ctx); err != nil {
+			return false, err
+		}
+		if j.err = context.Cause(j.ctx); j.err == nil {
+			j.result, j.err = t.one(ctx, j)
+		}
+		if j.err != nil || !j.result.Changed {
+			unsettled = true
+		}
+	}
+	return unsettled, nil
+}
+
+// one plans a job on t.last and moves t.last to its commit.
+func (t *transaction) one(ctx context.Context, j *job) (Result, error) {
+	r := t.repo
+	tree := r.tree(ctx, t.last)
+	if t.last != t.base {
+		tree.src = t.pack
+	}
+	res := Result{Commit: t.last.commit, Base: t.last.commit}
+	change, err := j.plan(tree)
+	if err != nil || change == nil || len(change.Files) == 0 {
+		return res, err
+	}
+	root, objects, err := makeTree(ctx, t.pack, t.last.root, change.Files)
+	if err != nil || root == t.last.root {
+		return res, err
+	}
+	c := newCommit{
+		tree: root, parent: t.last.commit, author: r.opts.Author, committer: r.opts.Committer,
+		at: r.opts.Now(), message: change.Message, trailers: change.Trailers,
+	}
+	o, err := c.encode(r.sign)
+	if err != nil {
+		return Result{}, err
+	}
+	objects = append(objects, staged{object: o, id: o.hash()})
+	for _, s := range objects {
+		if err := t.pack.add(s); err != nil {
+			return Result{}, err
+		}
+	}
+	t.last = tip{o.hash(), root}
+	res.Commit, res.Changed = t.last.commit, true
+	return res, nil
+}
+
+// emptyTree is the id of a tree without entries, which every Git knows.
+var emptyTree = object{kind: kindTree}.hash()
+
+// makeTree applies the files of a change to a tree.
+func makeTree(ctx context.Context, src source, root Hash, files map[string][]byte) (Hash, []staged, error) {
+	e, err := newEdit(files)
+	if err != nil {
+		return Hash{}, nil, err
+	}
+	if err := e.load(ctx, src, root); err != nil {
+		return Hash{}, nil, err
+	}
+	s := newStage(src)
+	now, err := e.apply(ctx, s, root, "")
+	if err != nil {
+		return Hash{}, nil, err
+	}
+	if now.IsZero() && !root.IsZero() {
+		now = emptyTree
+		if root != emptyTree {
+			s.put(object{kind: kindTree}, Hash{})
+		}
+	}
+	return now, s.objects, nil
+}
+
+// deliver pushes and, when that fails, finds out what to do. again means that
+// the jobs have to be planned anew on t.base.
+func (t *transaction) deliver(ctx context.Context) (again bool, err error) {
+	r := t.repo
+	q := pushRequest{ref: "refs/heads/" + t.branch, old: t.base.commit, new: t.last.commit, pack: t.pack.finish()}
+	for {
+		err := r.remote.push(ctx, q, r.opts.Messages)
+		if err == nil {
+			t.settle()
+			return false, nil
+		}
+		r.opts.Log.Debug("push failed", slog.String("branch", t.branch), slog.Any("error", err), slog.Bool("certain", certain(err)))
+		final := final(err)
+		if final && !t.doubt {
+			return false, t.refused(ctx, err)
+		}
+		t.doubt = t.doubt || !certain(err)
+		if context.Cause(ctx) != nil {
+			return false, t.lost(err, nil)
+		}
+		now, reread := r.readTip(ctx, t.branch)
+		switch {
+		case reread != nil:
+			return false, t.lost(err, reread)
+		case now.commit == t.last.commit:
+			t.settle()
+			return false, nil
+		case now.commit != t.base.commit:
+			return t.overtaken(ctx, now, err)
+		case final:
+			return false, t.refused(ctx, err)
+		}
+		if t.failed++; t.failed >= maxFailed {
+			return false, t.lost(err, nil)
+		}
+		if pause(ctx, r.retryWait(t.failed-1)) != nil {
+			return false, t.lost(err, context.Cause(ctx))
+		}
+	}
+}
+
+// final reports whether trying again is pointless.
+func final(err error) bool {
+	var rejected *RejectedError
+	if errors.As(err, &rejected) {
+		return true
+	}
+	for _, kind := range []error{ErrAuthentication, ErrAuthorization, ErrNotFound, ErrHostKey, ErrTooLarge} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// refused ends with the server's no. Of several jobs only one may be the
+// reason: then the others are tried without it.
+func (t *transaction) refused(ctx context.Context, err error) error {
+	var rejected *RejectedError
+	if errors.As(err, &rejected) && len(t.jobs) > 1 {
+		t.split(ctx)
+		return nil
+	}
+	return t.repo.wrap(err)
+}
+
+// split finds the job that a rule of the server refuses: the others go through.
+func (t *transaction) split(ctx context.Context) {
+	half := len(t.jobs) / 2
+	t.repo.run(ctx, t.branch, t.jobs[:half])
+	t.repo.run(ctx, t.branch, t.jobs[half:])
+}
+
+// lost words an end without success.
+func (t *transaction) lost(err, reread error) error {
+	if reread != nil {
+		err = fmt.Errorf("%w; reading the branch again: %w", err, reread)
+	}
+	if t.doubt {
+		return &failure{kind: ErrUncertain, msg: fmt.Sprintf("commit %v may or may not be on %s", t.last.commit, t.branch), err: err}
+	}
+	return t.repo.wrap(err)
+}
+
+// overtaken handles a branch that somebody else has moved. If our push got
+// there first, under theirs, it has succeeded.
+func (t *transaction) overtaken(ctx context.Context, now tip, cause error) (again bool, err error) {
+	if t.doubt {
+		in, err := t.repo.contains(ctx, now.commit, t.last.commit, t.base.commit)
+		if err != nil {
+			return false, t.lost(cause, err)
+		}
+		if in {
+			t.repo.remember(t.branch, now)
+			return false, nil
+		}
+	}
+	if t.moved++; t.moved >= maxMoved {
+		return false, failf(ErrMoved, "%s moved %d times while the change was being made", t.branch, t.moved)
+	}
+	if pause(ctx, t.repo.movedWait(min(t.moved-1, 6))) != nil {
+		return false, context.Cause(ctx)
+	}
+	t.base, t.fresh = now, true
+	return true, nil
+}
+
+func (t *transaction) settle() {
+	t.pack.settle(t.last.root)
+	t.repo.remember(t.branch, t.last)
+}
