@@ -154,3 +154,11 @@ func fsck(t testing.TB, dir string) {
 		t.Errorf("git fsck: %s", out)
 	}
 }
+
+// dropGitProtocol makes the server speak protocol v0.
+func dropGitProtocol(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Del("Git-Protocol")
+		h.ServeHTTP(w, r)
+	})
+}
