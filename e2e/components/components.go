@@ -101,11 +101,11 @@ func Ensure(ctx context.Context, log io.Writer) (*Binaries, error) {
 	}
 	defer unlock()
 
-	src, err := sourceDir(ctx)
+	src, err := ModuleDir(ctx)
 	if err != nil {
 		return nil, err
 	}
-	b := builder{src: src, cache: cache, log: log}
+	b := builder{src: filepath.Join(src, "components"), cache: cache, log: log}
 	dirs := map[string]string{}
 	for _, f := range families() {
 		if dirs[f.name], err = b.family(ctx, f); err != nil {
@@ -124,12 +124,12 @@ func Ensure(ctx context.Context, log io.Writer) (*Binaries, error) {
 	}, nil
 }
 
-// sourceDir is this package's folder: the modules lie beside the source, and
-// only the go command knows where that is, whatever folder we were started in.
-func sourceDir(ctx context.Context) (string, error) {
-	out, err := goCommand(ctx, "", "list", "-f", "{{.Dir}}", "github.com/berth-gitops/berth/e2e/components").Output()
+// ModuleDir is the folder of the e2e module: the components' modules lie beside
+// the source, and only the go command knows where that is.
+func ModuleDir(ctx context.Context) (string, error) {
+	out, err := goCommand(ctx, "", "list", "-m", "-f", "{{.Dir}}", "github.com/berth-gitops/berth/e2e").Output()
 	if err != nil {
-		return "", fmt.Errorf("finding e2e/components (run this inside the e2e folder): %w", withStderr(err))
+		return "", fmt.Errorf("finding the e2e module (run this inside the e2e folder): %w", withStderr(err))
 	}
 	return strings.TrimSpace(string(out)), nil
 }

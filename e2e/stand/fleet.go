@@ -1,13 +1,11 @@
 package stand
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -24,49 +22,21 @@ import (
 // Namespace is berth's own namespace on the cluster.
 const Namespace = "flux-projects"
 
-// Result is what a program printed and how it ended.
-type Result struct {
-	Stdout, Stderr string
-	Code           int
-}
-
-// Run runs a program with the stand's kubectl and kubeconfig at hand. An exit
-// code is no error.
-func (s *Stand) Run(ctx context.Context, stdin, program string, args ...string) (Result, error) {
-	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir = s.Dir
-	cmd.Env = append(os.Environ(),
-		"KUBECONFIG="+s.Kubeconfig,
-		"PATH="+filepath.Dir(s.bin.Kubectl)+string(os.PathListSeparator)+os.Getenv("PATH"),
-		"HOME="+filepath.Join(s.Dir, "home"),
-		"GIT_CONFIG_NOSYSTEM=1", "NO_COLOR=1")
-	cmd.Stdin = strings.NewReader(stdin)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.Exited() {
-		return Result{stdout.String(), stderr.String(), exit.ExitCode()}, nil
-	}
-	return Result{stdout.String(), stderr.String(), 0}, err
-}
-
-// Kubectl runs the kubectl that was built here.
-func (s *Stand) Kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
-	result, err := s.Run(ctx, stdin, s.bin.Kubectl, args...)
-	if err != nil {
-		return "", err
-	}
-	if result.Code != 0 {
-		return "", fmt.Errorf("kubectl %s: exit %d: %s", strings.Join(args, " "), result.Code, result.Stderr)
-	}
-	return result.Stdout, nil
-}
-
 // Repository is the bare GitOps repository on disk.
 func (s *Stand) Repository() string { return filepath.Join(s.repositories(), "fleet.git") }
 
-// GitURL is the same repository over HTTP, as Flux reads it.
-func (s *Stand) GitURL() string { return "http://" + s.git.Addr().String() + "/fleet.git" }
+// GitURL is the same repository as berth writes and Flux reads it.
+func (s *Stand) GitURL() string {
+	if s.ssh != nil {
+		return s.ssh.URL("fleet.git")
+	}
+	return "http://" + s.git.Addr().String() + "/fleet.git"
+}
+
+// Git runs git in the bare repository.
+func (s *Stand) Git(ctx context.Context, args ...string) (string, error) {
+	return gitOutput(ctx, s.Repository(), args...)
+}
 
 // Tip is the commit that main points to.
 func (s *Stand) Tip(ctx context.Context) (string, error) {
@@ -99,7 +69,7 @@ func (s *Stand) editOnce(ctx context.Context, dir, message string, edit func(str
 	if err := edit(dir); err != nil {
 		return "", err
 	}
-	for _, args := range [][]string{{"add", "--all"}, {"commit", "--quiet", "--no-gpg-sign", "-m", message}} {
+	for _, args := range [][]string{{"add", "--all"}, {"commit", "--quiet", "--allow-empty", "-m", message}} {
 		if err := runGit(ctx, dir, args...); err != nil {
 			return "", err
 		}
@@ -161,24 +131,21 @@ func (s *Stand) Kustomization(ctx context.Context, name string) (*kustomizev1.Ku
 	return &k, err
 }
 
-// Settled waits until Flux has tried the commit (or a later one) in a
-// Kustomization, and returns it with its Ready condition.
-func (s *Stand) Settled(ctx context.Context, name, commit string, limit time.Duration) (k *kustomizev1.Kustomization, ready metav1.Condition, err error) {
-	err = s.Eventually(ctx, limit, func(ctx context.Context) (err error) {
-		if k, err = s.Kustomization(ctx, name); err != nil {
-			return err
-		}
-		if err := s.includes(ctx, k.Status.LastAttemptedRevision, commit); err != nil {
-			return fmt.Errorf("%s %w: %s", name, err, conditions(k.Status.Conditions))
-		}
-		found := meta.FindStatusCondition(k.Status.Conditions, fluxmeta.ReadyCondition)
-		if found == nil || found.Status == metav1.ConditionUnknown || found.ObservedGeneration != k.Generation {
-			return fmt.Errorf("%s is at work: %s", name, conditions(k.Status.Conditions))
-		}
-		ready = *found
-		return nil
-	})
-	return k, ready, err
+// Settled returns the Ready condition of a Kustomization once Flux has tried the
+// commit (or a later one) there, and an error before.
+func (s *Stand) Settled(ctx context.Context, name, commit string) (metav1.Condition, error) {
+	k, err := s.Kustomization(ctx, name)
+	if err != nil {
+		return metav1.Condition{}, err
+	}
+	if err := s.includes(ctx, k.Status.LastAttemptedRevision, commit); err != nil {
+		return metav1.Condition{}, fmt.Errorf("%s %w: %s", name, err, conditions(k.Status.Conditions))
+	}
+	ready := meta.FindStatusCondition(k.Status.Conditions, fluxmeta.ReadyCondition)
+	if ready == nil || ready.Status == metav1.ConditionUnknown || ready.ObservedGeneration != k.Generation {
+		return metav1.Condition{}, fmt.Errorf("%s is at work: %s", name, conditions(k.Status.Conditions))
+	}
+	return *ready, nil
 }
 
 // Ready waits until Kustomizations have applied the commit or a later one.

@@ -37,6 +37,8 @@ type Options struct {
 	Log io.Writer
 	// Concurrent is kustomize-controller's --concurrent; 0 is its default, 4.
 	Concurrent int
+	// SSH makes berth and Flux reach the repository over SSH instead of HTTP.
+	SSH bool
 	// TmpDir holds the controllers' temporary files; empty is a folder on disk.
 	TmpDir string
 }
@@ -48,13 +50,14 @@ type Stand struct {
 	Registry   *Registry
 	GitUser    Account // whom the Git server lets in
 	Dir        string  // everything this stand wrote, logs included
-	Berth      string  // the program under test
+	Berth      string  // the program under test, once Init has built it
 
 	bin  *components.Binaries
 	log  io.Writer
 	kube *kube
 	flux *flux
 	git  net.Listener
+	ssh  *SSHServer // nil unless Options.SSH
 }
 
 // Start builds what is missing and starts everything. On an error nothing is
@@ -114,6 +117,11 @@ func (s *Stand) start(ctx context.Context, o Options) error {
 	if s.git, err = serveGitHTTP(s.repositories(), s.Logs(), s.GitUser); err != nil {
 		return err
 	}
+	if o.SSH {
+		if s.ssh, err = ServeGitSSH(s.repositories(), s.Dir); err != nil {
+			return err
+		}
+	}
 	s.Registry, err = ServeRegistry(s.Logs())
 	return err
 }
@@ -128,6 +136,9 @@ func (s *Stand) Stop(keep bool) {
 	}
 	if s.git != nil {
 		s.git.Close()
+	}
+	if s.ssh != nil {
+		s.ssh.Close()
 	}
 	if s.Registry != nil {
 		s.Registry.Close()

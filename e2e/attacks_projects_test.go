@@ -1,0 +1,180 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// allProjectsAttacks are those of somebody who may write every project: each
+// goes through the victim's own project, whose key opens the victim's files.
+func allProjectsAttacks() []attack {
+	pod := func(id, what, message string, spec map[string]any) attack {
+		return attack{
+			id: id, writer: allProjects, what: what, by: podPolicy,
+			commit: func(a scene) error { return patchPod(a, spec) },
+			seen:   podsRefused(message), hit: evilPod,
+		}
+	}
+	const mount, environment = "a pod may not mount it", "may not take it into their environment"
+	fromKey := map[string]any{"name": "TOKEN", "valueFrom": map[string]any{
+		"secretKeyRef": map[string]any{"name": "ghcr-secret", "key": ".dockerconfigjson"},
+	}}
+	container := func(name string, more map[string]any) []any {
+		c := map[string]any{"name": name, "image": "busybox"}
+		if name == "app" {
+			delete(c, "image")
+		}
+		for key, value := range more {
+			c[key] = value
+		}
+		return []any{c}
+	}
+	volume := func(more map[string]any) map[string]any {
+		v := map[string]any{"name": "leak"}
+		for key, value := range more {
+			v[key] = value
+		}
+		return map[string]any{"volumes": []any{v}, "containers": container("app", map[string]any{
+			"volumeMounts": []any{map[string]any{"name": "leak", "mountPath": "/leak"}},
+		})}
+	}
+	return []attack{
+		pod("pod-mounts", "a pod in alice's overlay mounts `ghcr-secret`", mount,
+			volume(map[string]any{"secret": map[string]any{"secretName": "ghcr-secret"}})),
+		pod("pod-projects", "… takes it into a projected volume", mount,
+			volume(map[string]any{"projected": map[string]any{"sources": []any{map[string]any{"secret": map[string]any{"name": "ghcr-secret"}}}}})),
+		pod("pod-csi", "… hands it to a CSI driver", mount,
+			volume(map[string]any{"csi": map[string]any{"driver": "evil.example.com", "nodePublishSecretRef": map[string]any{"name": "ghcr-secret"}}})),
+		pod("pod-env", "… takes it into a variable", environment,
+			map[string]any{"containers": container("app", map[string]any{"env": []any{fromKey}})}),
+		pod("pod-env-from", "… takes all of it into its environment", environment,
+			map[string]any{"containers": container("app", map[string]any{"envFrom": []any{map[string]any{"secretRef": map[string]any{"name": "ghcr-secret"}}}})}),
+		pod("pod-init", "… does so in an init container", environment,
+			map[string]any{"initContainers": container("init", map[string]any{"env": []any{fromKey}})}),
+		debugContainerAttack(),
+		typeTrick(),
+		restoredAttack(),
+		renamedAttack(),
+		generatedAttack(),
+	}
+}
+
+// debugContainerAttack needs no commit: whoever may debug pods tries it.
+func debugContainerAttack() attack {
+	try := func(ctx context.Context, a scene) error {
+		var pods corev1.PodList
+		if err := fleet.Client.List(ctx, &pods, client.InNamespace(a.namespace())); err != nil {
+			return err
+		}
+		if len(pods.Items) == 0 {
+			return fmt.Errorf("no pod in %s", a.namespace())
+		}
+		patch := []byte(`{"spec":{"ephemeralContainers":[{"name":"debug","image":"busybox","envFrom":[{"secretRef":{"name":"ghcr-secret"}}]}]}}`)
+		return fleet.Client.SubResource("ephemeralcontainers").Patch(ctx, &pods.Items[0], client.RawPatch(types.StrategicMergePatchType, patch))
+	}
+	return attack{
+		id: "pod-debug", writer: allProjects, what: "`kubectl debug` with it in the environment", by: podPolicy,
+		commit: func(scene) error { return nil },
+		seen: func(ctx context.Context, a scene) (string, error) {
+			const message = "may not take it into their environment"
+			if err := try(ctx, a); err == nil || !strings.Contains(err.Error(), message) {
+				return "", fmt.Errorf("want a refusal with %q, got %w", message, err)
+			}
+			return "refused: … " + message + " …", nil
+		},
+		hit: try,
+	}
+}
+
+// typeTrick makes Flux parse the token as a number and complain about it.
+func typeTrick() attack {
+	return attack{
+		id: "type-int", writer: allProjects, by: noDefence,
+		what:   "`type:int` on alice's ciphertext: Flux before 2.10 prints the value in the Kustomization's status",
+		commit: func(a scene) error { return replaceIn(a.sealed(), "type:str]\nkind", "type:int]\nkind") },
+		hit: func(ctx context.Context, a scene) error {
+			ready, err := fleet.Settled(ctx, a.namespace(), a.commit)
+			if err == nil && !holds([]byte(ready.Message), a.self.owner.token) {
+				err = errors.New(ready.Message)
+			}
+			return err
+		},
+	}
+}
+
+// restoredAttack brings an earlier token back.
+func restoredAttack() attack {
+	var old []byte
+	const oldToken = "token-that-was-replaced"
+	return attack{
+		id: "restored", writer: allProjects, by: noDefence, what: "an older sealed file of alice's, restored",
+		prepare: func(t *testing.T, a scene) {
+			path := "projects/" + a.self.id + "/overlays/dev/ghcr-secret.sops.yaml"
+			berth(t, oldToken+"\n", "create", "project", a.self.id, "--password-stdin")
+			text, err := fleet.Git(t.Context(), "show", "main:"+path)
+			must(t, err)
+			old = []byte(text + "\n")
+			berth(t, a.self.owner.token+"\n", "create", "project", a.self.id, "--password-stdin")
+		},
+		commit: func(a scene) error { return os.WriteFile(a.sealed(), old, 0o600) },
+		hit:    func(ctx context.Context, a scene) error { return tokenIn(ctx, a.namespace(), oldToken) },
+	}
+}
+
+// renamedAttack gets past the pod policy, which knows one name.
+func renamedAttack() attack {
+	return attack{
+		id: "renamed", writer: allProjects, by: noDefence,
+		what: "alice's sealed values under another name in her overlay, mounted by a pod there",
+		commit: func(a scene) error {
+			if err := asConfigMap(a.sealed(), a.overlay()); err != nil {
+				return err
+			}
+			return patchPod(a, map[string]any{
+				"volumes": []any{map[string]any{"name": "leak", "configMap": map[string]any{"name": "leak"}}},
+				"containers": []any{map[string]any{"name": "app", "volumeMounts": []any{
+					map[string]any{"name": "leak", "mountPath": "/leak"},
+				}}},
+			})
+		},
+		hit: func(ctx context.Context, a scene) error {
+			var leak corev1.ConfigMap
+			err := fleet.Client.Get(ctx, client.ObjectKey{Namespace: a.namespace(), Name: "leak"}, &leak)
+			if err == nil && !holds([]byte(leak.Data[".dockerconfigjson"]), a.self.owner.token) {
+				err = errors.New("the ConfigMap does not hold the token")
+			}
+			return errors.Join(err, evilPod(ctx, a))
+		},
+	}
+}
+
+// generatedAttack does the same with Kustomize's generators.
+func generatedAttack() attack {
+	return attack{
+		id: "generated", writer: allProjects, by: noDefence,
+		what: "alice's sealed file through the generators of her own overlay, into a ConfigMap",
+		commit: func(a scene) error {
+			generator := leakFrom(scene{victim: a.self})
+			return change(a.kustomization(), func(d document) {
+				d.push("secretGenerator", generator)
+				d.push("configMapGenerator", generator)
+			})
+		},
+		hit: func(ctx context.Context, a scene) error {
+			var leak corev1.ConfigMap
+			err := fleet.Client.Get(ctx, client.ObjectKey{Namespace: a.namespace(), Name: "leak"}, &leak)
+			if err == nil && !holds([]byte(leak.Data["leak"]), a.self.owner.token) {
+				err = errors.New("the ConfigMap does not hold the token")
+			}
+			return err
+		},
+	}
+}

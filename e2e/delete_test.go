@@ -1,0 +1,88 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/berth-gitops/berth/e2e/stand"
+)
+
+// Proof 3: deleting an environment, and then the project, leaves nothing behind
+// and nothing hanging, and the neighbour does not notice.
+func TestDelete(t *testing.T) {
+	gina := newUser("gina")
+	shop := create(t, gina, "leaver", "development", "staging", "production")
+	neighbour := create(t, gina, "stayer", "production")
+	settle(t, shop, neighbour)
+	before := versions(t, neighbour)
+
+	berth(t, "", "delete", "project", shop.id, "--env", "staging", "--yes")
+	rest := shop
+	rest.environments = []string{"development", "production"}
+	settle(t, rest, neighbour)
+	eventually(t, time.Minute, func(ctx context.Context) error { return environmentGone(ctx, shop.namespace("staging")) })
+	for _, env := range rest.environments {
+		checkPullSecret(t, rest, env)
+	}
+
+	berth(t, "", "delete", "project", shop.id, "--yes")
+	settle(t, neighbour)
+	begin := time.Now()
+	eventually(t, time.Minute, shop.gone)
+	t.Logf("the namespaces are gone after %v", time.Since(begin).Round(10*time.Millisecond))
+
+	if after := versions(t, neighbour); after != before {
+		t.Errorf("the neighbour changed:\n%s\nbefore:\n%s", after, before)
+	}
+	for _, tree := range []string{"projects", "tenants", "fleet"} {
+		if files := listTree(t, tree); strings.Contains(files, shop.id) {
+			t.Errorf("the repository still holds files of %s:\n%s", shop.id, files)
+		}
+	}
+}
+
+// gone is nil when the cluster holds nothing of the project any more.
+func (p project) gone(ctx context.Context) error {
+	errs := []error{
+		absent(ctx, &kustomizev1.Kustomization{}, stand.Namespace, "tenant-"+p.id),
+		absent(ctx, &corev1.Secret{}, stand.Namespace, "sops-"+p.id),
+	}
+	for _, env := range p.environments {
+		errs = append(errs, environmentGone(ctx, p.namespace(env)))
+	}
+	return errors.Join(errs...)
+}
+
+func environmentGone(ctx context.Context, namespace string) error {
+	return errors.Join(
+		absent(ctx, &kustomizev1.Kustomization{}, stand.Namespace, namespace),
+		absent(ctx, &corev1.ServiceAccount{}, stand.Namespace, namespace),
+		absent(ctx, &corev1.Namespace{}, "", namespace),
+	)
+}
+
+// versions lists the resourceVersion of everything of a project that a running
+// cluster leaves alone.
+func versions(t *testing.T, p project) string {
+	t.Helper()
+	var lines []string
+	for _, env := range p.environments {
+		out := kubectl(t, "get", "deployments,services,serviceaccounts,secrets,resourcequotas,limitranges,networkpolicies,rolebindings",
+			"--namespace", p.namespace(env), "--output", `jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.resourceVersion}{"\n"}{end}`)
+		lines = append(lines, out)
+	}
+	return strings.Join(lines, "")
+}
+
+func listTree(t *testing.T, path string) string {
+	t.Helper()
+	out, err := fleet.Git(t.Context(), "ls-tree", "-r", "--name-only", "main", path+"/")
+	must(t, err)
+	return out
+}
