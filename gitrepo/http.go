@@ -47,14 +47,14 @@ func newHTTPTransport(ep endpoint, o Options) (*httpTransport, error) {
 	}
 	t := &httpTransport{
 		client: &http.Client{Transport: rt, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-		idle:   o.IdleTimeout, user: o.Username, pass: o.Password, bearer: o.BearerToken,
+		idle:   o.IdleTimeout, user: ep.user, pass: o.Password, bearer: o.BearerToken,
 		base: ep.scheme + "://" + ep.host + ep.path,
 	}
 	if t.user == "" {
-		t.user = ep.user
+		t.user = o.Username
 	}
-	if t.user == "" && !t.pass.IsZero() {
-		t.user = "git" // forges look at the token alone, but an empty name is refused by some
+	if t.user == "" {
+		t.user = "git" // forges look at the token alone, but some refuse an empty name
 	}
 	if ep.scheme == "http" && (!t.pass.IsZero() || !t.bearer.IsZero()) && !isLoopback(ep.host) {
 		o.Log.Warn("the credential travels unencrypted: the address begins with http://", slog.String("repository", ep.String()))
@@ -187,7 +187,7 @@ func (c *httpConn) do(method, to string, request [][]byte) (*http.Response, erro
 	switch {
 	case !c.t.bearer.IsZero():
 		req.Header.Set("Authorization", "Bearer "+c.t.bearer.text)
-	case !c.t.pass.IsZero() || c.t.user != "":
+	case !c.t.pass.IsZero():
 		req.SetBasicAuth(c.t.user, c.t.pass.text)
 	}
 	c.w.begin()

@@ -42,7 +42,7 @@ func (t *localTransport) open(ctx context.Context, service string) (conn, error)
 		args = append([]string{"-c", "uploadpack.allowFilter=true"}, args...)
 	}
 	cmd := exec.CommandContext(w.ctx, t.git, args...)
-	cmd.Env = append(cleanEnv(os.Environ()), "GIT_PROTOCOL=version=2")
+	cmd.Env = append(gitEnv(os.Environ()), "GIT_PROTOCOL=version=2")
 	errs := &tail{}
 	cmd.Stderr = errs
 	in, err := cmd.StdinPipe()
@@ -62,13 +62,21 @@ func (t *localTransport) open(ctx context.Context, service string) (conn, error)
 	return newStreamConn(w, process{in: in, out: out, stderr: errs, wait: cmd.Wait, kill: kill}), nil
 }
 
-// cleanEnv drops what would point git at another repository when berth itself
-// is run from a git hook.
-func cleanEnv(env []string) []string {
+// gitEnv keeps of the environment what git and the repository's hooks need: hooks are
+// other people's programs, and a service's environment holds secrets. Variables of
+// git's own would point it at another repository when berth is run from a hook.
+func gitEnv(env []string) []string {
 	var out []string
 	for _, v := range env {
-		if !strings.HasPrefix(v, "GIT_") {
+		name, _, _ := strings.Cut(v, "=")
+		switch name {
+		case "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ", "LANG", "LANGUAGE", "XDG_CONFIG_HOME",
+			"SystemRoot", "USERPROFILE", "TEMP":
 			out = append(out, v)
+		default:
+			if strings.HasPrefix(name, "LC_") {
+				out = append(out, v)
+			}
 		}
 	}
 	return out

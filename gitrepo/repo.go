@@ -30,7 +30,7 @@ import (
 // value reads and writes local repositories.
 type Options struct {
 	// Username and Password log in over HTTP; a forge's token is a password.
-	// Username also overrides the user of an SSH address.
+	// A user inside the URL comes first, also for SSH; the default is "git".
 	Username string
 	Password Secret
 	// BearerToken logs in over HTTP instead of a password.

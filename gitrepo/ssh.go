@@ -41,8 +41,11 @@ func newSSHTransport(ep endpoint, o Options) (*sshTransport, error) {
 		return nil, err
 	}
 	user := ep.user
-	if o.Username != "" {
+	if user == "" {
 		user = o.Username
+	}
+	if user == "" {
+		user = "git"
 	}
 	t.config = &ssh.ClientConfig{
 		User:              user,

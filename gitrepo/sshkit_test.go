@@ -124,7 +124,7 @@ func (s *sshServer) serve(c net.Conn, config *ssh.ServerConfig) {
 }
 
 func (s *sshServer) session(ch ssh.Channel, reqs <-chan *ssh.Request) {
-	env := append(cleanEnv(os.Environ()), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_SYSTEM="+os.DevNull)
+	env := append(gitEnv(os.Environ()), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_SYSTEM="+os.DevNull)
 	for req := range reqs {
 		switch req.Type {
 		case "env":

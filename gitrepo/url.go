@@ -104,9 +104,6 @@ func sshEndpoint(user, host, path string) (endpoint, error) {
 	case strings.HasPrefix(path, "-"):
 		return endpoint{}, errors.New("the repository's path must not begin with a dash")
 	}
-	if user == "" {
-		user = "git"
-	}
 	return endpoint{scheme: "ssh", user: user, host: host, path: path}, nil
 }
 
