@@ -2,6 +2,14 @@ package generator
 
 import "strconv"
 
+// CheckClusterName says whether name can be a cluster's name, as Problems.
+func CheckClusterName(name string) error {
+	if f := checkLabel(name); f != nil {
+		return Problems{{Field: "cluster " + strconv.Quote(name), Reason: f.reason, Hint: f.hint}}
+	}
+	return nil
+}
+
 // CheckID says whether id can be a project's id, as Problems about the argument
 // it came by. Paths are only made of ids that pass.
 func CheckID(id string) error {

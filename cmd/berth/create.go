@@ -9,7 +9,8 @@ import (
 )
 
 func newCreateCommand(g *globals) *cobra.Command {
-	cmd := &cobra.Command{Use: "create", Short: "Create or change a project", Args: noArgs}
+	cmd := &cobra.Command{Use: "create", Short: "Create or change a project"}
+	asGroup(cmd)
 	cmd.AddCommand(newCreateProjectCommand(g))
 	return cmd
 }
@@ -52,10 +53,10 @@ func (g *globals) createProject(ctx context.Context, o *specOptions, args []stri
 	if err != nil {
 		return err
 	}
-	g.tellWarnings(o, result)
 	if g.output != "" {
 		return g.ui.print(result, g.output)
 	}
+	g.tellWarnings(o, result)
 	if !result.Changed {
 		g.ui.done("project %s: nothing to change", result.Project)
 		return nil

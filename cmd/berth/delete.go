@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/berth-gitops/berth/generator"
 	"golang.org/x/term"
 )
 
@@ -18,7 +20,8 @@ type deleteOptions struct {
 }
 
 func newDeleteCommand(g *globals) *cobra.Command {
-	cmd := &cobra.Command{Use: "delete", Short: "Delete a project or some of its environments", Args: noArgs}
+	cmd := &cobra.Command{Use: "delete", Short: "Delete a project or some of its environments"}
+	asGroup(cmd)
 	var o deleteOptions
 	project := &cobra.Command{
 		Use:   "project NAME",
@@ -40,6 +43,9 @@ Files that berth did not write stay.
 }
 
 func (g *globals) deleteProject(ctx context.Context, o deleteOptions, id string) error {
+	if err := generator.CheckID(id); err != nil {
+		return err
+	}
 	steps, err := g.steps(ctx)
 	if err != nil {
 		return err

@@ -42,12 +42,12 @@ func (g *globals) diff(ctx context.Context, o *specOptions, args []string) error
 	if err != nil {
 		return err
 	}
-	g.tellWarnings(o, result)
 	if g.output != "" {
 		if err := g.ui.print(result, g.output); err != nil {
 			return err
 		}
 	} else {
+		g.tellWarnings(o, result)
 		for _, f := range result.Files {
 			fmt.Fprint(g.ui.out, fileDiff(f))
 		}
@@ -55,7 +55,9 @@ func (g *globals) diff(ctx context.Context, o *specOptions, args []string) error
 	if result.Changed {
 		return errDifferent
 	}
-	g.ui.done("project %s: nothing to change", result.Project)
+	if g.output == "" {
+		g.ui.done("project %s: nothing to change", result.Project)
+	}
 	return nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"github.com/berth-gitops/berth/generator"
 )
 
 func newExportCommand(g *globals) *cobra.Command {
@@ -30,6 +32,13 @@ one file that makes a cluster ready.
 }
 
 func (g *globals) export(ctx context.Context, cluster string, args []string) error {
+	if cluster == "" {
+		if err := generator.CheckID(args[0]); err != nil {
+			return err
+		}
+	} else if err := generator.CheckClusterName(cluster); err != nil {
+		return err
+	}
 	steps, err := g.steps(ctx)
 	if err != nil {
 		return err

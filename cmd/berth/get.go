@@ -12,7 +12,8 @@ import (
 )
 
 func newGetCommand(g *globals) *cobra.Command {
-	cmd := &cobra.Command{Use: "get", Short: "List projects", Args: noArgs}
+	cmd := &cobra.Command{Use: "get", Short: "List projects"}
+	asGroup(cmd)
 	cmd.AddCommand(&cobra.Command{
 		Use:     "projects [NAME...]",
 		Aliases: []string{"project"},
@@ -32,6 +33,11 @@ type projectList struct {
 }
 
 func (g *globals) getProjects(ctx context.Context, names []string) error {
+	for _, name := range names {
+		if err := generator.CheckID(name); err != nil {
+			return err
+		}
+	}
 	steps, err := g.steps(ctx)
 	if err != nil {
 		return err

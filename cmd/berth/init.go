@@ -63,13 +63,21 @@ func (g *globals) init(ctx context.Context, o initOptions) error {
 	if o.cluster.Name == "" {
 		return usagef("name the cluster with --cluster")
 	}
+	if err := generator.CheckClusterName(o.cluster.Name); err != nil {
+		return err
+	}
 	if err := g.createMissing(ctx); err != nil {
 		return err
 	}
-	steps, err := g.steps(ctx)
+	repo, err := g.open(ctx)
 	if err != nil {
 		return err
 	}
+	key, err := g.key()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	steps := &project.Steps{Repo: repo, Branch: g.branch, Key: key}
 	known, exists, err := steps.Cluster(ctx, o.cluster.Name)
 	if err != nil {
 		return err

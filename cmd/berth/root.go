@@ -70,6 +70,7 @@ with SOPS and age, and commits the result to a GitOps repository. Flux does the 
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		PersistentPreRunE: func(*cobra.Command, []string) error { return checkOutput(g.output) },
 	}
+	asGroup(cmd)
 	g.addFlags(cmd.PersistentFlags())
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	cmd.AddCommand(
@@ -77,6 +78,18 @@ with SOPS and age, and commits the result to a GitOps repository. Flux does the 
 		newGetCommand(g), newDeleteCommand(g), newVerifyCommand(g), newVersionCommand(g),
 	)
 	return cmd
+}
+
+// asGroup makes cmd print its help when it is called alone, and refuse what it does
+// not know.
+func asGroup(cmd *cobra.Command) {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usagef("unknown command %q; `%s --help` lists what there is", args[0], cmd.CommandPath())
+		}
+		return cmd.Help()
+	}
 }
 
 func (g *globals) addFlags(f *pflag.FlagSet) {

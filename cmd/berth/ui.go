@@ -106,9 +106,10 @@ func (u *ui) exit(ctx context.Context, err error, format string) int {
 		return exitDifferent
 	}
 	r := explain(ctx, err)
-	if format == "" {
+	data, jsonErr := json.Marshal(map[string]report{"error": r})
+	if jsonErr != nil || format != "json" && format != "yaml" {
 		u.report(r)
-	} else if data, err := json.Marshal(map[string]report{"error": r}); err == nil {
+	} else {
 		fmt.Fprintln(u.err, string(data))
 	}
 	return r.Status

@@ -2,6 +2,7 @@ package project
 
 import (
 	"bytes"
+	"encoding/json"
 	"io/fs"
 	"maps"
 	"path"
@@ -33,7 +34,7 @@ func (c FileChange) Action() string {
 
 // MarshalJSON prints the path and the action, never the content.
 func (c FileChange) MarshalJSON() ([]byte, error) {
-	return []byte(`{"path":` + quote(c.Path) + `,"action":` + quote(c.Action()) + `}`), nil
+	return json.Marshal(map[string]string{"path": c.Path, "action": c.Action()})
 }
 
 // compare lists what must change on tip so that it holds files, in path order, and
@@ -67,7 +68,7 @@ func compare(tip fs.FS, files map[string][]byte, owned []string, overwrite bool)
 			if err != nil {
 				return nil, nil, err
 			}
-			if generated, _ := generator.Generated(before); !generated && !isSealed(name) {
+			if generated, _ := generator.Generated(before); !generated && !isMerged(name) && !isSealed(name) {
 				left = append(left, name)
 				continue
 			}
@@ -81,10 +82,9 @@ func compare(tip fs.FS, files map[string][]byte, owned []string, overwrite bool)
 	return changes, left, nil
 }
 
-// add notes name when replacing before would lose somebody's work. project.yaml is
-// edited by people and merged; sealed files carry a signature of their own.
+// add notes name when replacing before would lose somebody's work.
 func (e *ConflictError) add(name string, before []byte) {
-	if before == nil || path.Base(name) == "project.yaml" || isSealed(name) {
+	if before == nil || isMerged(name) || isSealed(name) {
 		return
 	}
 	switch generated, pristine := generator.Generated(before); {
@@ -95,4 +95,8 @@ func (e *ConflictError) add(name string, before []byte) {
 	}
 }
 
+// isMerged says that the file is the spec, which people edit and berth merges into.
+func isMerged(name string) bool { return path.Base(name) == "project.yaml" }
+
+// isSealed says that the file carries a signature of its own.
 func isSealed(name string) bool { return strings.HasSuffix(name, ".sops.yaml") }

@@ -96,7 +96,11 @@ func (s *Steps) plan(ctx context.Context, tip fs.FS, req Request, preview bool) 
 	if err := checkComponents(tip, project); err != nil {
 		return nil, err
 	}
-	result := &Result{Project: req.Project, Warnings: plan.Warnings}
+	warnings, err := checkToken(project, req.Token)
+	if err != nil {
+		return nil, err
+	}
+	result := &Result{Project: req.Project, Warnings: append(plan.Warnings, warnings...)}
 	files := maps.Clone(plan.Files)
 	files[generator.ProjectPath(req.Project)] = doc
 	sealed, err := s.seal(tip, platform, plan, req, preview)
@@ -128,19 +132,37 @@ func wanted(tip fs.FS, req Request) ([]byte, *generator.Project, error) {
 	if owner != "" && want.Spec.Owner != owner {
 		return nil, nil, &OwnerError{Project: req.Project, Owner: owner, Wanted: want.Spec.Owner}
 	}
-	if req.Token != nil && want.Spec.PullSecret == nil {
-		return nil, nil, generator.Problems{{
-			File: generator.ProjectPath(req.Project), Field: "spec.pullSecret",
-			Reason: "a token was given, but the project wants no pull secret",
-			Hint:   "say whose token it is: --registry and --username, or spec.pullSecret",
-		}}
-	}
 	doc, err := generator.MergeProject(generator.ProjectPath(req.Project), prior, want)
 	if err != nil {
 		return nil, nil, err
 	}
 	want, err = generator.ParseProject(generator.ProjectPath(req.Project), doc)
 	return doc, want, err
+}
+
+// checkToken says whether the token can be what the project's pull secret needs. It
+// returns what is allowed but unwise.
+func checkToken(p *generator.Project, token *sops.Token) ([]generator.Problem, error) {
+	if token == nil {
+		return nil, nil
+	}
+	problem := generator.Problem{File: generator.ProjectPath(p.Metadata.Name), Field: "spec.pullSecret"}
+	if p.Spec.PullSecret == nil {
+		problem.Reason = "a token was given, but the project wants no pull secret"
+		problem.Hint = "say whose token it is: --registry and --username, or spec.pullSecret"
+		return nil, generator.Problems{problem}
+	}
+	credential := sops.Credential{Registry: p.Spec.PullSecret.Registry, Username: p.Spec.PullSecret.Username, Token: *token}
+	if err := credential.Validate(); err != nil {
+		problem.Reason = err.Error()
+		return nil, generator.Problems{problem}
+	}
+	var warnings []generator.Problem
+	for _, text := range credential.Warnings() {
+		problem.Reason = text
+		warnings = append(warnings, problem)
+	}
+	return warnings, nil
 }
 
 // checkMoves refuses to move an environment to another cluster: the Namespace on

@@ -3,14 +3,15 @@ package project
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"github.com/berth-gitops/berth/generator"
 )
 
-// List returns the specs of all projects in name order, or of the named ones. Specs
-// that do not parse are left out and named in the error, which joins one
-// [generator.Problems] for each.
+// List returns the specs of all projects in name order, or of the named ones. What
+// does not parse or is not there is left out and named in the error, which joins a
+// [generator.Problems] or an [ErrNoProject] for each.
 func (s *Steps) List(ctx context.Context, ids ...string) ([]*generator.Project, error) {
 	tip, err := s.Repo.Tip(ctx, s.Branch)
 	if err != nil {
@@ -22,7 +23,8 @@ func (s *Steps) List(ctx context.Context, ids ...string) ([]*generator.Project, 
 	if _, err := s.platform(tip); err != nil {
 		return nil, err
 	}
-	if len(ids) == 0 {
+	named := len(ids) > 0
+	if !named {
 		if ids, err = projectIDs(tip); err != nil {
 			return nil, err
 		}
@@ -42,6 +44,8 @@ func (s *Steps) List(ctx context.Context, ids ...string) ([]*generator.Project, 
 			bad = errors.Join(bad, err)
 		case p != nil:
 			projects = append(projects, p)
+		case named:
+			bad = errors.Join(bad, fmt.Errorf("%w: %s", ErrNoProject, id))
 		}
 	}
 	return projects, bad

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"github.com/berth-gitops/berth/generator"
 	"github.com/berth-gitops/berth/sops"
 )
 
