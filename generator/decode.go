@@ -216,7 +216,7 @@ func (d *decoder) stringMap(n *yaml.Node, field string, v reflect.Value) {
 	numbers := v.Type() == reflect.TypeFor[Quantities]()
 	entries := reflect.MakeMap(v.Type())
 	for key, child := range d.pairs(n, field) {
-		at := field + "[" + key + "]"
+		at := entry(field, key)
 		d.at.lines[at] = child.Line
 		item := reflect.New(v.Type().Elem()).Elem()
 		if child.Kind == yaml.ScalarNode && child.ShortTag() == "!!null" {
@@ -284,18 +284,20 @@ func jsonName(f reflect.StructField) string {
 	return name
 }
 
-// join appends a key to a field's path, shortened and escaped: an unknown key
-// can be anything.
+// join appends a field's name to a path, and entry a map's key. Both shorten
+// and escape it: in a wrong document it can be anything.
 func join(field, key string) string {
-	if len(key) > 64 {
-		key = key[:64]
-	}
-	quoted := strconv.Quote(key)
-	key = quoted[1 : len(quoted)-1]
 	if field == "" {
-		return key
+		return escape(key)
 	}
-	return field + "." + key
+	return field + "." + escape(key)
+}
+
+func entry(field, key string) string { return field + "[" + escape(key) + "]" }
+
+func escape(key string) string {
+	quoted := strconv.Quote(key[:min(len(key), 64)])
+	return quoted[1 : len(quoted)-1]
 }
 
 // unknownHint proposes the known field that is meant, or lists what is known.

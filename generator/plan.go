@@ -283,31 +283,41 @@ func (e *environment) effective() *Resources {
 	return e.limitRange.merge(r)
 }
 
-// quotaWarnings says when the pods of an environment cannot all run.
-func (e *environment) quotaWarnings(c *collector, at string) {
-	if e.replicas == nil {
-		return
-	}
-	replicas := int64(*e.replicas)
-	r := e.effective()
-	need := map[string]resource.Quantity{"pods": *resource.NewQuantity(replicas, resource.DecimalSI)}
+// needs returns what so many pods take from a quota, by the quota's names.
+func (e *environment) needs(pods int64) map[string]resource.Quantity {
+	need := map[string]resource.Quantity{"pods": *resource.NewQuantity(pods, resource.DecimalSI)}
 	times := func(prefix string, q Quantities) {
 		for name, value := range q {
 			total := resource.MustParse(value)
-			total.Mul(replicas)
+			total.Mul(pods)
 			need[prefix+name] = total
-			if prefix == "requests." {
-				need[name] = total
-			}
 		}
 	}
+	r := e.effective()
+	times("", r.Requests)
 	times("requests.", r.Requests)
 	times("limits.", r.Limits)
+	return need
+}
+
+// quotaWarnings says when the quota refuses some of an environment's pods.
+func (e *environment) quotaWarnings(c *collector, at string) {
+	pods := int64(1)
+	if e.replicas != nil {
+		pods = int64(*e.replicas)
+	}
+	need := e.needs(pods)
 	for _, name := range sortedKeys(e.quota) {
-		total, ok := need[name]
-		if hard := resource.MustParse(e.quota[name]); ok && total.Cmp(hard) > 0 {
+		total, counted := need[name]
+		compute := slices.Contains(containerResources(), name[strings.LastIndex(name, ".")+1:])
+		hard := resource.MustParse(e.quota[name])
+		switch {
+		case !counted && compute:
+			c.add(at+".resources", "set it here, in the platform's defaults or in its limitRange",
+				"the quota counts %s and the container sets none: its pods will be refused", name)
+		case counted && total.Cmp(hard) > 0:
 			c.add(at+".replicas", "lower the replicas or the resources, or raise the quota in "+PlatformPath,
-				"%d pods need %s of %s; the quota is %s", replicas, total.String(), name, hard.String())
+				"%d pods need %s of %s; the quota is %s", pods, total.String(), name, hard.String())
 		}
 	}
 }

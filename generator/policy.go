@@ -87,7 +87,7 @@ func podPolicy() *admissionv1.ValidatingAdmissionPolicy {
 			// A pod on its way out only loses finalizers; a debug container
 			// can be added even then.
 			Name:       "not-leaving",
-			Expression: "request.subResource != '' || !has(object.metadata.deletionTimestamp)",
+			Expression: "has(request.subResource) || !has(object.metadata.deletionTimestamp)",
 		}},
 		Validations: validations,
 	})

@@ -24,20 +24,37 @@ func quotaResources() []string {
 // validateQuantities checks names and values, and that none is negative.
 func validateQuantities(c *collector, field string, q Quantities, names []string, qualified bool) {
 	for _, name := range sortedKeys(q) {
-		at := field + "[" + name + "]"
+		at := entry(field, name)
 		c.check(at, checkResourceName(name, names, qualified))
-		if value, err := resource.ParseQuantity(q[name]); err != nil {
-			c.add(at, "for example 500m, 2 or 1Gi", "is not a Kubernetes quantity")
-		} else if value.Sign() < 0 {
-			c.add(at, "", "is negative")
-		} else if value.Cmp(maxQuantity()) > 0 {
-			c.add(at, "", "is more than any machine has")
-		}
+		c.check(at, checkQuantity(name, q[name]))
 	}
 }
 
-// maxQuantity is what all machine words of Kubernetes can hold.
-func maxQuantity() resource.Quantity { return *resource.NewQuantity(1<<60, resource.DecimalSI) }
+// checkQuantity accepts what the API server does for a resource, up to a
+// number that every sum of them can hold.
+func checkQuantity(name, s string) *fault {
+	value, err := parseQuantity(s)
+	switch {
+	case err != nil:
+		return &fault{"is not a Kubernetes quantity", "for example 500m, 2 or 1Gi"}
+	case value.Sign() < 0:
+		return &fault{"is negative", ""}
+	case value.Cmp(*resource.NewQuantity(1<<60, resource.DecimalSI)) > 0:
+		return &fault{"is more than any machine has", ""}
+	case name != "cpu" && !strings.HasSuffix(name, ".cpu") && value.Cmp(*resource.NewQuantity(value.Value(), resource.DecimalSI)) != 0:
+		return &fault{"is not a whole number", "m means a thousandth; write M or Mi for mega"}
+	}
+	return nil
+}
+
+// parseQuantity is resource.ParseQuantity for untrusted input: that one spends
+// minutes on an exponent of ten digits.
+func parseQuantity(s string) (resource.Quantity, error) {
+	if i := strings.IndexAny(s, "eE"); len(s) > 32 || i >= 0 && len(s)-i > len("e-99") {
+		return resource.Quantity{}, resource.ErrFormatWrong
+	}
+	return resource.ParseQuantity(s)
+}
 
 func checkResourceName(name string, names []string, qualified bool) *fault {
 	for _, known := range names {
@@ -64,15 +81,15 @@ func validateResources(c *collector, field string, r *Resources) {
 	validateQuantities(c, field+".requests", r.Requests, containerResources(), false)
 	validateQuantities(c, field+".limits", r.Limits, containerResources(), false)
 	if over := overLimit(r); over != "" {
-		c.add(field+".requests["+over+"]", "raise the limit or lower the request", "is above the limit")
+		c.add(entry(field+".requests", over), "raise the limit or lower the request", "is above the limit")
 	}
 }
 
 // overLimit returns the first resource whose request is above its limit.
 func overLimit(r *Resources) string {
 	for _, name := range sortedKeys(r.Requests) {
-		request, err := resource.ParseQuantity(r.Requests[name])
-		limit, err2 := resource.ParseQuantity(r.Limits[name])
+		request, err := parseQuantity(r.Requests[name])
+		limit, err2 := parseQuantity(r.Limits[name])
 		if err == nil && err2 == nil && request.Cmp(limit) > 0 {
 			return name
 		}

@@ -37,8 +37,8 @@ func Generated(doc []byte) (generated, pristine bool) {
 	return false, false
 }
 
-// object converts a typed Kubernetes object to plain data without its status
-// and without nulls.
+// object converts a typed Kubernetes object to plain data without its status,
+// nulls, and a spec that is empty.
 func object(typed any) (map[string]any, error) {
 	data, err := runtime.DefaultUnstructuredConverter.ToUnstructured(typed)
 	if err != nil {
@@ -46,6 +46,9 @@ func object(typed any) (map[string]any, error) {
 	}
 	delete(data, "status")
 	dropNulls(data)
+	if spec, ok := data["spec"].(map[string]any); ok && len(spec) == 0 {
+		delete(data, "spec")
+	}
 	return data, nil
 }
 

@@ -109,7 +109,7 @@ const maxEnvironment = 128 << 10
 func validateEnv(c *collector, field string, env map[string]string) {
 	size := 0
 	for _, name := range sortedKeys(env) {
-		at := field + "[" + name + "]"
+		at := entry(field, name)
 		if len(validation.IsEnvVarName(name)) > 0 {
 			c.add(at, "use letters, digits, '_', '-' and '.', not beginning with a digit", "is not the name of an environment variable")
 		}
