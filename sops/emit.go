@@ -96,12 +96,12 @@ func (e *emitter) sopsBlock(key []byte, recipients []string, modified time.Time)
 		if err != nil {
 			return err
 		}
-		armored, err := wrap(key, to)
+		armoured, err := wrap(key, to)
 		if err != nil {
 			return fmt.Errorf("seal to %s: %w", short(name), err)
 		}
 		e.line("        - enc: |")
-		for line := range strings.Lines(armored) {
+		for line := range strings.Lines(armoured) {
 			e.out.WriteString("            " + line)
 		}
 		e.line("          recipient: " + name)
@@ -113,18 +113,22 @@ func (e *emitter) sopsBlock(key []byte, recipients []string, modified time.Time)
 	return nil
 }
 
-// yamlScalar writes one line of text as the YAML library would. A name that
-// cannot be anything but plain text skips the library, which parses what it
-// wrote once more.
+// yamlScalar writes one line of text as upstream does, through the YAML
+// library, which parses what it wrote once more; a text that cannot be anything
+// but plain skips that.
 func yamlScalar(s string) (string, error) {
 	if plainScalar(s) {
 		return s, nil
 	}
-	b, err := yaml.Marshal(map[string]string{"k": s})
+	node, err := scalarNode(s)
+	if err != nil {
+		return "", err
+	}
+	b, err := yaml.Marshal(node)
 	if err != nil {
 		return "", errors.New("a text cannot be written as YAML")
 	}
-	return strings.TrimSuffix(strings.TrimPrefix(string(b), "k: "), "\n"), nil
+	return strings.TrimSuffix(string(b), "\n"), nil
 }
 
 // plainScalar reports whether s means itself in YAML without quotes: it begins

@@ -37,12 +37,11 @@ const (
 // "berth v1 fingerprint"). A Key prints as its id alone. It may be read, but
 // not changed, by several goroutines at a time.
 type Key struct {
-	secrets []*secret // the current one first; never empty
-	pins    []string  // in the order they were pinned
+	secrets []func() *secret // the current one first; closures, as in Token
+	pins    []string         // in the order they were pinned
 }
 
-// secret is one secret and what is derived from it. It is only ever held by
-// pointer, which keeps it out of what printers make of a Key.
+// secret is one secret and what is derived from it.
 type secret struct {
 	raw         [32]byte
 	signing     ed25519.PrivateKey
@@ -72,8 +71,8 @@ func randomSecret() (*secret, error) {
 	return newSecret(raw)
 }
 
-// String keeps a secret out of dumps that follow pointers.
-func (s *secret) String() string { return redacted }
+// hide keeps s out of what printers and dumps make of a Key.
+func (s *secret) hide() func() *secret { return func() *secret { return s } }
 
 // NewKey makes a Key with a fresh secret and no pins.
 func NewKey() (*Key, error) {
@@ -81,7 +80,7 @@ func NewKey() (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a berth key: %w", err)
 	}
-	return &Key{secrets: []*secret{s}}, nil
+	return &Key{secrets: []func() *secret{s.hide()}}, nil
 }
 
 // ParseKey reads a key file as Marshal writes it. An error names the line and
@@ -123,7 +122,7 @@ func (k *Key) parseLine(line string) error {
 		if k.secret(s.public.ID()) != nil {
 			return errors.New("the secret stands here twice")
 		}
-		k.secrets = append(k.secrets, s)
+		k.secrets = append(k.secrets, s.hide())
 		return nil
 	case strings.HasPrefix(line, "age1"):
 		if k.Pinned(line) {
@@ -143,11 +142,11 @@ func (k *Key) Marshal() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# berth key %s. Keep it secret, backed up, and outside Git.\n", k.ID())
 	fmt.Fprintf(&b, "# public key: %s\n", k.current().public)
-	for i, s := range k.secrets {
+	for i, secret := range k.secrets {
 		if i == 1 {
 			b.WriteString("# older secrets: they recognise what they sealed\n")
 		}
-		b.WriteString(secretPrefix + encodeChecked(secretPrefix, s.raw) + "\n")
+		b.WriteString(secretPrefix + encodeChecked(secretPrefix, secret().raw) + "\n")
 	}
 	if len(k.pins) > 0 {
 		b.WriteString("# pinned: the platform recipients that berth may seal project keys to\n")
@@ -166,7 +165,7 @@ func (k *Key) Rotate() error {
 	if err != nil {
 		return fmt.Errorf("rotate the berth key: %w", err)
 	}
-	k.secrets = slices.Insert(k.secrets, 0, s)
+	k.secrets = slices.Insert(k.secrets, 0, s.hide())
 	return nil
 }
 
@@ -193,8 +192,8 @@ func (k *Key) Pinned(recipient string) bool { return slices.Contains(k.pins, rec
 // PublicKeys returns the public halves, the current one first.
 func (k *Key) PublicKeys() []PublicKey {
 	keys := make([]PublicKey, len(k.secrets))
-	for i, s := range k.secrets {
-		keys[i] = s.public
+	for i, secret := range k.secrets {
+		keys[i] = secret().public
 	}
 	return keys
 }
@@ -212,13 +211,13 @@ func (k *Key) current() *secret {
 	if k == nil || len(k.secrets) == 0 {
 		return nil
 	}
-	return k.secrets[0]
+	return k.secrets[0]()
 }
 
 // secret returns the secret with a key id, nil when there is none.
 func (k *Key) secret(id string) *secret {
-	for _, s := range k.secrets {
-		if s.public.ID() == id {
+	for _, secret := range k.secrets {
+		if s := secret(); s.public.ID() == id {
 			return s
 		}
 	}

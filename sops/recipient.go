@@ -128,7 +128,7 @@ func short(recipient string) string {
 	return recipient[:head] + "…" + recipient[len(recipient)-tail:]
 }
 
-// wrap encrypts a data key to one recipient, armored as SOPS stores it.
+// wrap encrypts a data key to one recipient, in the armour that SOPS stores.
 func wrap(dataKey []byte, to age.Recipient) (string, error) {
 	var out bytes.Buffer
 	a := armor.NewWriter(&out)

@@ -24,8 +24,8 @@ const maxToken = 64 << 10
 //
 // The zero Token is empty and does not Validate.
 type Token struct {
-	// reveal is a closure because printers that ignore methods (a Token in an
-	// unexported field, %p, debug dumps) follow pointers but never closures.
+	// reveal is a closure because printers that ignore methods (for %p, for a
+	// Token in an unexported field, debug dumps) follow pointers, not closures.
 	reveal func() []byte
 }
 

@@ -126,6 +126,9 @@ func fromTreeValue(v any) (*yaml.Node, error) {
 	case []any:
 		list := &yaml.Node{Kind: yaml.SequenceNode}
 		for _, item := range v {
+			if _, comment := item.(sops.Comment); comment {
+				continue // upstream encrypts a comment in a list as an item
+			}
 			node, err := fromTreeValue(item)
 			if err != nil {
 				return nil, err
@@ -139,7 +142,12 @@ func fromTreeValue(v any) (*yaml.Node, error) {
 	return scalarNode(v)
 }
 
+// scalarNode returns v as upstream writes it, but for the text "<<", which the
+// YAML library takes for a merge key.
 func scalarNode(v any) (*yaml.Node, error) {
+	if v == "<<" {
+		return &yaml.Node{Kind: yaml.ScalarNode, Style: yaml.DoubleQuotedStyle, Value: "<<"}, nil
+	}
 	node := &yaml.Node{}
 	if err := node.Encode(v); err != nil {
 		return nil, errors.New("a decrypted value cannot be written as YAML")
