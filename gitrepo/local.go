@@ -152,8 +152,11 @@ func Create(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("create repository: %w", err)
 	}
-	if entries, err := os.ReadDir(abs); err == nil && len(entries) > 0 {
+	switch entries, err := os.ReadDir(abs); {
+	case err == nil && len(entries) > 0:
 		return fmt.Errorf("create repository: %s exists and is not empty", abs)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("create repository: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(abs), 0o777); err != nil {
 		return fmt.Errorf("create repository: %w", err)
@@ -183,7 +186,11 @@ func populate(tmp, final string) error {
 	if err := os.Chmod(tmp, 0o755); err != nil {
 		return err
 	}
-	return os.Rename(tmp, final) // replaces an empty folder, nothing else
+	// An empty folder makes room; anything else stops here.
+	if err := os.Remove(final); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Rename(tmp, final)
 }
 
 // checkFormat refuses repositories whose objects this package cannot read.

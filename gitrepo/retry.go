@@ -2,6 +2,7 @@ package gitrepo
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"math/rand/v2"
 	"net"
@@ -56,8 +57,9 @@ func (r *remote) retry(ctx context.Context, read func() error) error {
 func transient(err error) bool {
 	var op *net.OpError
 	var dns *net.DNSError
+	var cert *tls.CertificateVerificationError
 	switch {
-	case errors.As(err, &dns), errors.As(err, &op) && op.Op == "dial":
+	case errors.As(err, &dns), errors.As(err, &cert), errors.As(err, &op) && op.Op == "dial":
 		return false
 	case errors.Is(err, ErrTimeout), errors.Is(err, ErrTooLarge):
 		return false

@@ -89,7 +89,11 @@ func parseSCP(host, path string) (endpoint, error) {
 	if i := strings.LastIndexByte(host, '@'); i >= 0 {
 		user, host = host[:i], host[i+1:]
 	}
-	if strings.Contains(user, ":") {
+	first, _, _ := strings.Cut(path, "/")
+	switch {
+	case strings.HasPrefix(path, ":"):
+		return endpoint{}, errors.New("addresses of git's remote helpers (helper::address) are not supported: use https://, ssh:// or a local path")
+	case strings.Contains(user, ":"), strings.Contains(first, "@") && strings.Contains(first, ":"):
 		return endpoint{}, errors.New("the repository's address holds a password: take it out and give it separately")
 	}
 	return sshEndpoint(user, host, path)
