@@ -1,0 +1,256 @@
+package gitrepo
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+	"github.com/google/go-cmp/cmp"
+)
+
+// FuzzTreeDelta: whatever the two inputs are, applying the delta gives the
+// target, and another implementation agrees.
+func FuzzTreeDelta(f *testing.F) {
+	a, b := appendEntry(nil, modeFile, "a", Hash{1}), appendEntry(nil, modeTree, "b", Hash{2})
+	f.Add(a, append(bytes.Clone(a), b...))
+	f.Add(append(bytes.Clone(a), b...), b)
+	f.Add([]byte{}, a)
+	f.Add([]byte("no tree"), []byte("at all"))
+	f.Fuzz(func(t *testing.T, base, target []byte) {
+		delta := treeDelta(base, target)
+		got, err := applyDelta(base, delta)
+		if err != nil || !bytes.Equal(got, target) {
+			t.Fatalf("got %q, %v", got, err)
+		}
+		if len(base) == 0 || len(target) == 0 {
+			return // go-git calls these malformed
+		}
+		theirs, err := packfile.PatchDelta(base, delta)
+		if err != nil || !bytes.Equal(theirs, target) {
+			t.Fatalf("go-git: %q, %v", theirs, err)
+		}
+	})
+}
+
+// FuzzApplyDelta: any input is an error or has the size that it names; what
+// another implementation accepts gives the same bytes here.
+func FuzzApplyDelta(f *testing.F) {
+	base := bytes.Repeat([]byte("0123456789"), 30)
+	f.Add(base, packfile.DiffDelta(base, append(bytes.Clone(base[50:]), base[:70]...)))
+	f.Add(base, []byte("\xac\x02\x05\x85\x01\x02"))
+	f.Fuzz(func(t *testing.T, base, delta []byte) {
+		got, err := applyDelta(base, delta)
+		theirs, theirErr := packfile.PatchDelta(base, delta)
+		if theirErr == nil && len(theirs) > 0 && (err != nil || !bytes.Equal(got, theirs)) {
+			t.Fatalf("go-git: %q; here %q, %v", theirs, got, err)
+		}
+	})
+}
+
+// FuzzTree: entries that parse are put together again byte for byte.
+func FuzzTree(f *testing.F) {
+	f.Add(appendEntry(appendEntry(nil, modeExec, "a b", Hash{1}), modeTree, "c", Hash{2}))
+	f.Add([]byte("40000 \x00"))
+	f.Fuzz(func(t *testing.T, tree []byte) {
+		var again []byte
+		for e, err := range entries(tree) {
+			if err != nil {
+				return
+			}
+			again = appendEntry(again, e.mode, string(e.name), e.id)
+		}
+		if len(again) == len(tree) && !bytes.Equal(again, tree) {
+			t.Fatalf("%q became %q", tree, again)
+		}
+	})
+}
+
+// FuzzPkt: no input breaks the readers, and all they return is bounded.
+func FuzzPkt(f *testing.F) {
+	f.Add([]byte("0008NAK\n0009\x01PACK0000"))
+	f.Add([]byte("001e# service=git-upload-pack\n0000000eversion 2\n0000"))
+	f.Add([]byte("0030\x01000eunpack ok\n0019ok refs/heads/main\n00000000"))
+	f.Add([]byte("0011\x02hello\rbye\n0000"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		_, _, _ = readAdvert(newPktReader(bytes.NewReader(data)))
+		for _, caps := range []*capabilities{{v2: true}, {raw: "side-band-64k"}, {}} {
+			if r, err := packSection(newPktReader(bytes.NewReader(data)), caps); err == nil {
+				n, _ := io.Copy(io.Discard, r)
+				if n > int64(len(data)) {
+					t.Fatalf("%d bytes out of %d", n, len(data))
+				}
+			}
+		}
+		rep, err := readReport(newPktReader(bytes.NewReader(data)), "refs/heads/main", nil)
+		if err == nil && rep.verdict("refs/heads/main") == nil && !bytes.Contains(data, []byte("ok refs/heads/main")) {
+			t.Fatal("a push succeeded without the server saying so")
+		}
+		for _, m := range rep.messages {
+			if strings.ContainsAny(m, "\x1b\x00\r") {
+				t.Fatalf("unfit for a terminal: %q", m)
+			}
+		}
+	})
+}
+
+// FuzzPack: a damaged pack is an error, or everything in it is what its id
+// says.
+func FuzzPack(f *testing.F) {
+	w := newPackWriter(&store{mem: newLRU[Hash](1 << 20)})
+	var tree []byte
+	for i := range 100 {
+		tree = appendEntry(tree, modeFile, fmt.Sprintf("file-%03d", i), Hash{byte(i)})
+	}
+	first := object{kindTree, tree}
+	second := object{kindTree, appendEntry(bytes.Clone(tree), modeFile, "x", Hash{9})}
+	for _, s := range []staged{{first, first.hash(), Hash{}}, {second, second.hash(), first.hash()}, {object{kindBlob, []byte("hello")}, object{kindBlob, []byte("hello")}.hash(), Hash{}}} {
+		if err := w.add(s); err != nil {
+			f.Fatal(err)
+		}
+	}
+	good := bytes.Join(w.finish(), nil)
+	f.Add(good)
+	f.Add(good[:len(good)-1])
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := receivePackStream(bytes.NewReader(data), t.TempDir(), nil)
+		if err != nil {
+			return
+		}
+		x, _ := p.index.(memIndex)
+		for _, e := range x {
+			o, ok, err := p.object(e.id)
+			if !ok || err != nil || o.hash() != e.id {
+				t.Fatalf("%v: %v %v", e.id, ok, err)
+			}
+		}
+	})
+}
+
+// FuzzLoose: a loose object that parses has a header that fits.
+func FuzzLoose(f *testing.F) {
+	f.Add(encodeLoose(object{kindBlob, []byte("hello")}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		o, err := parseLoose(data)
+		if err != nil {
+			return
+		}
+		again, err := parseLoose(encodeLoose(o))
+		if err != nil || again.hash() != o.hash() {
+			t.Fatalf("%v: %v", again, err)
+		}
+	})
+}
+
+// FuzzPath: what is accepted stays inside, on every file system.
+func FuzzPath(f *testing.F) {
+	for _, s := range []string{"a/b", ".git/x", "GIT~1", "a/../b", "\u200c.git", "a\\b", "ſ", "K"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, p string) {
+		if checkPath(p) != nil {
+			return
+		}
+		if path.Clean("/"+p) != "/"+p || strings.ContainsAny(p, "\x00\\\n:") {
+			t.Fatalf("accepted %q", p)
+		}
+		for _, part := range strings.Split(strings.ToLower(p), "/") {
+			if strings.TrimRight(part, ". ") == ".git" || strings.HasPrefix(part, "git~1") && len(strings.TrimRight(part, ". ")) == 5 {
+				t.Fatalf("accepted %q", p)
+			}
+		}
+	})
+}
+
+// FuzzAddress: no error repeats a password.
+func FuzzAddress(f *testing.F) {
+	f.Add("https://bob:", "@host/x")
+	f.Add("git:", "@host:x")
+	f.Add("ssh://a:", "@[::1]:22/x?y#z")
+	f.Fuzz(func(t *testing.T, before, after string) {
+		e, err := parseURL(before + marked + after)
+		if err != nil {
+			if strings.Contains(err.Error(), marked) {
+				t.Fatalf("%v", err)
+			}
+			return
+		}
+		again, err := parseURL(e.String())
+		if e.scheme == "http" && err == nil && again.host != e.host {
+			t.Fatalf("%+v became %+v", e, again)
+		}
+	})
+}
+
+// TestRandomChangesAgainstGit applies random changes with Update and with git
+// fast-import: the trees must be the same, id for id.
+func TestRandomChangesAgainstGit(t *testing.T) {
+	seedValue := rand.Uint64()
+	t.Logf("seed %d", seedValue)
+	rnd := rand.New(rand.NewPCG(seedValue, 1))
+	ours, theirs := newBare(t), newBare(t)
+	names := []string{"a", "a.b", "a-", "a0", "ab", "b", "b.yaml", "ä", "z", "aa"}
+	files := map[string]string{}
+	r := open(t, ours, Options{})
+	for step := range 60 {
+		change := map[string][]byte{}
+		var script bytes.Buffer
+		fmt.Fprintf(&script, "commit refs/heads/main\ncommitter berth <berth@localhost> 1700000000 +0000\ndata 2\nx\n\n")
+		if step > 0 {
+			fmt.Fprintf(&script, "from refs/heads/main^0\n")
+		}
+		for range 1 + rnd.IntN(8) {
+			p := names[rnd.IntN(len(names))]
+			for rnd.IntN(3) > 0 && strings.Count(p, "/") < 4 {
+				p += "/" + names[rnd.IntN(len(names))]
+			}
+			if _, twice := change[p]; twice || collides(p, change) || collides(p, files) {
+				continue
+			}
+			if _, there := files[p]; there && rnd.IntN(2) == 0 {
+				change[p] = nil
+				delete(files, p)
+				fmt.Fprintf(&script, "D %s\n", p)
+				continue
+			}
+			text := fmt.Sprint(rnd.IntN(100))
+			change[p], files[p] = []byte(text), text
+			fmt.Fprintf(&script, "M 100644 inline %s\ndata %d\n%s\n", p, len(text), text)
+		}
+		_, err := r.Update(context.Background(), "main", func(fs.FS) (*Change, error) { return &Change{Files: change, Message: "x"}, nil })
+		if err != nil {
+			t.Fatalf("step %d: %v", step, err)
+		}
+		gitIn(t, theirs, script.Bytes(), "fast-import", "--quiet", "--force")
+		if len(files) == 0 && step == 0 {
+			continue
+		}
+		if a, b := git(t, ours, "rev-parse", "main^{tree}"), git(t, theirs, "rev-parse", "main^{tree}"); a != b {
+			t.Fatalf("step %d: tree %s, git makes %s of %q", step, a, b, change)
+		}
+	}
+	tree, err := open(t, ours, Options{}).Tip(context.Background(), "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(files, read(t, tree)); d != "" {
+		t.Error(d)
+	}
+	fsck(t, ours)
+}
+
+// collides reports whether p is a folder of one of the files, or below one.
+func collides[V any](p string, files map[string]V) bool {
+	for f := range files {
+		if strings.HasPrefix(f, p+"/") || strings.HasPrefix(p, f+"/") {
+			return true
+		}
+	}
+	return false
+}
