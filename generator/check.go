@@ -25,14 +25,6 @@ func (c *collector) check(field string, f *fault) bool {
 	return f == nil
 }
 
-// kubernetes turns the messages of apimachinery's validation into a fault.
-func kubernetes(messages []string, hint string) *fault {
-	if len(messages) == 0 {
-		return nil
-	}
-	return &fault{strings.Join(messages, "; "), hint}
-}
-
 // madeOf says that s has no other characters than those that fit.
 func madeOf(s string, fits func(rune) bool) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return !fits(r) })
@@ -44,10 +36,13 @@ func checkLabel(s string) *fault {
 	if s == "" {
 		return &fault{reason: "is required"}
 	}
-	if len(s) <= validation.DNS1123LabelMaxLength && len(validation.IsDNS1123Label(s)) > 0 {
+	if len(s) > validation.DNS1123LabelMaxLength {
+		return &fault{reason: validation.MaxLenError(validation.DNS1123LabelMaxLength)}
+	}
+	if len(validation.IsDNS1123Label(s)) > 0 {
 		return &fault{"must be lower-case letters, digits and '-', beginning and ending with a letter or digit", "for example shop-2"}
 	}
-	return kubernetes(validation.IsDNS1123Label(s), "")
+	return nil
 }
 
 // checkProjectID refuses, besides what is no label, the ids whose files or
@@ -154,7 +149,21 @@ func checkRegistry(s string) *fault {
 
 func validPort(s string) bool {
 	n, err := strconv.Atoi(s)
-	return err == nil && strconv.Itoa(n) == s && len(validation.IsValidPortNum(n)) == 0
+	return err == nil && strconv.Itoa(n) == s && checkPort(n) == nil
+}
+
+func checkPort(port int) *fault {
+	if len(validation.IsValidPortNum(port)) > 0 {
+		return &fault{reason: "must be between 1 and 65535"}
+	}
+	return nil
+}
+
+func checkIngressClass(s string) *fault {
+	if len(validation.IsDNS1123Subdomain(s)) > 0 {
+		return &fault{"must be lower-case letters, digits, '-' and '.'", "for example nginx"}
+	}
+	return nil
 }
 
 func checkUsername(s string) *fault {

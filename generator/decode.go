@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"iter"
 	"reflect"
 	"strconv"
 	"strings"
@@ -215,9 +216,10 @@ func (d *decoder) list(n *yaml.Node, field string, v reflect.Value) {
 func (d *decoder) stringMap(n *yaml.Node, field string, v reflect.Value) {
 	numbers := v.Type() == reflect.TypeFor[Quantities]()
 	entries := reflect.MakeMap(v.Type())
-	for key, child := range d.pairs(n, field) {
+	for keyNode, child := range d.pairs(n, field) {
+		key := keyNode.Value
 		at := entry(field, key)
-		d.at.lines[at] = child.Line
+		d.at.lines[at] = keyNode.Line
 		item := reflect.New(v.Type().Elem()).Elem()
 		if child.Kind == yaml.ScalarNode && child.ShortTag() == "!!null" {
 			d.fail(child, at, `write "" for an empty value`, "has no value")
@@ -233,21 +235,25 @@ func (d *decoder) stringMap(n *yaml.Node, field string, v reflect.Value) {
 func (d *decoder) structure(n *yaml.Node, field string, v reflect.Value) {
 	fields := fieldsOf(v)
 	for key, child := range d.pairs(n, field) {
-		at := join(field, key)
-		target, known := fields[key]
+		at := join(field, key.Value)
+		target, known := fields[key.Value]
 		if !known {
-			d.addAt(child.Line, at, unknownHint(key, fields), "unknown field")
+			hint := ""
+			if len(d.problems) < maxProblems {
+				hint = unknownHint(key.Value, fields)
+			}
+			d.addAt(key.Line, at, hint, "unknown field")
 			continue
 		}
-		d.at.lines[at] = child.Line
+		d.at.lines[at] = key.Line
 		d.value(child, at, target)
 	}
 }
 
 // pairs yields a mapping's keys and values once each, and notes duplicates and
 // keys that are not strings.
-func (d *decoder) pairs(n *yaml.Node, field string) func(yield func(string, *yaml.Node) bool) {
-	return func(yield func(string, *yaml.Node) bool) {
+func (d *decoder) pairs(n *yaml.Node, field string) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return func(yield func(key, value *yaml.Node) bool) {
 		seen := make(map[string]int, len(n.Content)/2)
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := n.Content[i]
@@ -260,7 +266,7 @@ func (d *decoder) pairs(n *yaml.Node, field string) func(yield func(string, *yam
 				continue
 			}
 			seen[key.Value] = key.Line
-			if !yield(key.Value, n.Content[i+1]) {
+			if !yield(key, n.Content[i+1]) {
 				return
 			}
 		}
@@ -306,9 +312,5 @@ func unknownHint(key string, fields map[string]reflect.Value) string {
 	case "token", "password", "secret", "credential", "credentials":
 		return "a token never stands in this file; hand it over beside it"
 	}
-	names := sortedKeys(fields)
-	if near := nearest(key, names); near != "" {
-		return "did you mean " + near + "?"
-	}
-	return "known here: " + strings.Join(names, ", ")
+	return suggest(key, sortedKeys(fields), "known here: ")
 }

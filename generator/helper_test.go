@@ -1,6 +1,7 @@
 package generator_test
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
 
 	"github.com/berth-gitops/berth/generator"
 	"github.com/berth-gitops/berth/templates"
@@ -124,17 +126,29 @@ func build(t testing.TB, repo filesys.FileSystem, folder string) map[string]map[
 	if err != nil {
 		t.Fatalf("kustomize build %s: %v", folder, err)
 	}
+	stream, err := built.AsYaml()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return decodeAll(t, folder, stream)
+}
+
+// decodeAll reads a YAML stream as the API server's clients do, by
+// kind/namespace/name.
+func decodeAll(t testing.TB, source string, stream []byte) map[string]map[string]any {
+	t.Helper()
 	objects := map[string]map[string]any{}
-	for _, r := range built.Resources() {
-		m, err := r.Map()
-		if err != nil {
-			t.Fatal(err)
+	for doc := range strings.SplitSeq(string(stream), "\n---\n") {
+		var o map[string]any
+		if err := yaml.UnmarshalStrict([]byte(doc), &o); err != nil {
+			t.Fatalf("%s: %v\n%s", source, err, doc)
 		}
-		key := strings.Join([]string{r.GetKind(), r.GetNamespace(), r.GetName()}, "/")
+		key := fmt.Sprint(o["kind"], "/", at(t, o, "metadata", "namespace"), "/", at(t, o, "metadata", "name"))
+		key = strings.Replace(key, "<nil>", "", 1)
 		if objects[key] != nil {
-			t.Fatalf("kustomize build %s: %s twice", folder, key)
+			t.Fatalf("%s has %s twice", source, key)
 		}
-		objects[key] = m
+		objects[key] = o
 	}
 	return objects
 }

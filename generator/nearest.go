@@ -21,6 +21,15 @@ func nearest(word string, candidates []string) string {
 	return best
 }
 
+// suggest is the hint for a word that is none of the candidates: the one that
+// is likely meant, or all of them behind the lead.
+func suggest(word string, candidates []string, lead string) string {
+	if near := nearest(word, candidates); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return lead + strings.Join(candidates, ", ")
+}
+
 // distance is the number of bytes to insert, delete, replace or swap with
 // their neighbour to turn a into b (optimal string alignment).
 func distance(a, b string) int {

@@ -4,10 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
-	"time"
-
-	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // Plan is what the repository should hold for one project.
@@ -82,26 +78,6 @@ type Generator struct {
 // per template.
 func New(bases fs.FS) *Generator { return &Generator{bases} }
 
-// environment is one environment with every default filled in.
-type environment struct {
-	id, owner, source string
-	spec              *Environment
-	template          *template
-	cluster           Cluster
-	namespace         string
-	image             string
-	port              int32
-	env               map[string]string
-	components        []string
-	replicas          *int32
-	resources         *Resources
-	limitRange        *Resources
-	quota             Quantities
-	podSecurity       string
-	interval          time.Duration
-	pull              *PullSecret
-}
-
 // Plan renders a project. Both arguments are validated again, whatever they
 // were made by. The error is [Problems] when the specs are at fault.
 func (g *Generator) Plan(platform *Platform, project *Project) (*Plan, error) {
@@ -134,11 +110,7 @@ func (g *Generator) template(c *collector, platform *Platform, project *Project)
 	name := platform.templateOf(project)
 	names := templateNames(g.bases)
 	if !slices.Contains(names, name) {
-		hint := "templates: " + strings.Join(names, ", ")
-		if near := nearest(name, names); near != "" {
-			hint = "did you mean " + near + "?"
-		}
-		c.add("spec.template", hint, "there is no template %s", name)
+		c.add("spec.template", suggest(name, names, "templates: "), "there is no template %s", name)
 		return nil, nil
 	}
 	t, f, err := readTemplate(g.bases, name)
@@ -149,177 +121,6 @@ func (g *Generator) template(c *collector, platform *Platform, project *Project)
 		c.add("spec.template", f.hint, "template %s %s", name, f.reason)
 	}
 	return t, nil
-}
-
-// resolve fills in every environment's defaults and checks what only the
-// platform and the template can tell.
-func resolve(c *collector, platform *Platform, project *Project, base *template) []*environment {
-	hosts := map[[2]string]bool{}
-	var environments []*environment
-	for i := range project.Spec.Environments {
-		at := fmt.Sprintf("spec.environments[%d]", i)
-		spec := &project.Spec.Environments[i]
-		cluster, ok := findCluster(c, platform, spec, at)
-		if !ok {
-			continue
-		}
-		e := newEnvironment(platform, project, spec, cluster)
-		e.template = base
-		e.checkResources(c, at)
-		if e.pull != nil && len(cluster.Recipients) == 0 {
-			c.add("spec.pullSecret", "add the platform key's recipient to the cluster in "+PlatformPath,
-				"cluster %s has no age recipient to seal for", cluster.Name)
-		}
-		if host := [2]string{cluster.Name, spec.Host}; spec.Host != "" {
-			if hosts[host] {
-				c.add(at+".host", "give each environment of a cluster its own", "is the host of an earlier environment too")
-			}
-			hosts[host] = true
-			if base != nil && !base.hasService {
-				c.add(at+".host", "use a template with a Service, or remove the host",
-					"template %s has no Service called app with a port called http", base.name)
-			}
-		}
-		environments = append(environments, e)
-	}
-	slices.SortFunc(environments, func(a, b *environment) int { return strings.Compare(a.spec.Name, b.spec.Name) })
-	return environments
-}
-
-func findCluster(c *collector, platform *Platform, spec *Environment, at string) (Cluster, bool) {
-	var names []string
-	for _, cluster := range platform.Spec.Clusters {
-		names = append(names, cluster.Name)
-	}
-	name := platform.clusterOf(*spec)
-	if name == "" {
-		c.add(at+".cluster", "name one of "+strings.Join(names, ", "),
-			"is required: there are several clusters and no default")
-		return Cluster{}, false
-	}
-	cluster, ok := platform.cluster(name)
-	if !ok {
-		hint := "clusters: " + strings.Join(names, ", ")
-		if near := nearest(name, names); near != "" {
-			hint = "did you mean " + near + "?"
-		}
-		c.add(at+".cluster", hint, "there is no cluster %s", name)
-	}
-	return cluster, ok
-}
-
-func newEnvironment(platform *Platform, project *Project, spec *Environment, cluster Cluster) *environment {
-	d := &platform.Spec.Defaults
-	e := &environment{
-		id:          project.Metadata.Name,
-		owner:       project.Spec.Owner,
-		source:      ProjectPath(project.Metadata.Name),
-		spec:        spec,
-		cluster:     cluster,
-		namespace:   Namespace(project.Metadata.Name, spec.Name),
-		image:       first(spec.Image, project.Spec.Image),
-		port:        project.Spec.Port,
-		env:         map[string]string{},
-		components:  project.Spec.Components,
-		replicas:    d.Replicas,
-		resources:   d.Resources.merge(spec.Resources),
-		limitRange:  d.LimitRange,
-		quota:       d.Quota,
-		podSecurity: first(cluster.PodSecurity, d.PodSecurity, DefaultPodSecurity),
-		interval:    platform.interval(),
-		pull:        project.Spec.PullSecret,
-	}
-	for _, vars := range []map[string]string{project.Spec.Env, spec.Env} {
-		for name, value := range vars {
-			e.env[name] = value
-		}
-	}
-	if spec.Components != nil {
-		e.components = spec.Components
-	}
-	if spec.Replicas != nil {
-		e.replicas = spec.Replicas
-	}
-	if e.limitRange == nil {
-		e.limitRange = DefaultLimitRange()
-	}
-	if e.quota == nil {
-		e.quota = DefaultQuota()
-	}
-	return e
-}
-
-// interval returns the validated interval.
-func (p *Platform) interval() time.Duration {
-	d, err := time.ParseDuration(first(p.Spec.Defaults.Interval, DefaultInterval))
-	if err != nil {
-		return time.Hour
-	}
-	return d
-}
-
-// checkResources looks at the resources that the container ends up with.
-func (e *environment) checkResources(c *collector, at string) {
-	if name := overLimit(e.resources); name != "" {
-		c.add(at+".resources", "set both the request and the limit here",
-			"the %s request is above the limit, with the platform's defaults filled in", name)
-	}
-	effective := e.effective()
-	if name := overLimit(effective); name != "" && overLimit(e.resources) == "" {
-		c.add(at+".resources", "set the limit too",
-			"the %s request is above the limit that the namespace's LimitRange fills in", name)
-	}
-}
-
-// effective returns the container's resources as the API server completes
-// them: a request from the limit first, then from the LimitRange.
-func (e *environment) effective() *Resources {
-	r := (&Resources{}).merge(e.resources)
-	for name, q := range r.Limits {
-		if _, ok := r.Requests[name]; !ok {
-			r.Requests[name] = q
-		}
-	}
-	return e.limitRange.merge(r)
-}
-
-// needs returns what so many pods take from a quota, by the quota's names.
-func (e *environment) needs(pods int64) map[string]resource.Quantity {
-	need := map[string]resource.Quantity{"pods": *resource.NewQuantity(pods, resource.DecimalSI)}
-	times := func(prefix string, q Quantities) {
-		for name, value := range q {
-			total := resource.MustParse(value)
-			total.Mul(pods)
-			need[prefix+name] = total
-		}
-	}
-	r := e.effective()
-	times("", r.Requests)
-	times("requests.", r.Requests)
-	times("limits.", r.Limits)
-	return need
-}
-
-// quotaWarnings says when the quota refuses some of an environment's pods.
-func (e *environment) quotaWarnings(c *collector, at string) {
-	pods := int64(1)
-	if e.replicas != nil {
-		pods = int64(*e.replicas)
-	}
-	need := e.needs(pods)
-	for _, name := range sortedKeys(e.quota) {
-		total, counted := need[name]
-		compute := slices.Contains(containerResources(), name[strings.LastIndex(name, ".")+1:])
-		hard := resource.MustParse(e.quota[name])
-		switch {
-		case !counted && compute:
-			c.add(at+".resources", "set it here, in the platform's defaults or in its limitRange",
-				"the quota counts %s and the container sets none: its pods will be refused", name)
-		case counted && total.Cmp(hard) > 0:
-			c.add(at+".replicas", "lower the replicas or the resources, or raise the quota in "+PlatformPath,
-				"%d pods need %s of %s; the quota is %s", pods, total.String(), name, hard.String())
-		}
-	}
 }
 
 // render turns resolved environments into the plan.
@@ -354,13 +155,13 @@ func render(c *collector, project *Project, base *template, environments []*envi
 
 // addCluster renders what a project has once per cluster.
 func (plan *Plan) addCluster(cluster, id string, environments []*environment) error {
-	first := environments[0]
+	one := environments[0]
 	folder := tenantFolder(cluster, id)
 	var resources []string
 	for _, e := range environments {
 		resources = append(resources, e.spec.Name+".yaml")
 	}
-	if first.pull != nil {
+	if one.pull != nil {
 		resources = append(resources, projectKeyFile)
 		plan.Keys = append(plan.Keys, KeyRequest{
 			Path:       folder + projectKeyFile,
@@ -368,20 +169,20 @@ func (plan *Plan) addCluster(cluster, id string, environments []*environment) er
 			Name:       keySecretName(id),
 			Namespace:  PlatformNamespace,
 			Project:    id,
-			Owner:      first.owner,
-			Recipients: slices.Clone(first.cluster.Recipients),
+			Owner:      one.owner,
+			Recipients: slices.Clone(one.cluster.Recipients),
 		})
 	}
 	list, err := tenantKustomization(resources)
 	if err != nil {
 		return fmt.Errorf("marshal %s%s: %w", folder, kustomizationFile, err)
 	}
-	entry, err := documents(fleetEntry(cluster, id, first.pull != nil, first.interval))
+	entry, err := documents(fleetEntry(cluster, id, one.pull != nil, one.interval))
 	if err != nil {
 		return err
 	}
-	plan.Files[folder+kustomizationFile] = withHeader(first.source, list)
-	plan.Files[fleetFile(cluster, id)] = withHeader(first.source, entry)
+	plan.Files[folder+kustomizationFile] = withHeader(one.source, list)
+	plan.Files[fleetFile(cluster, id)] = withHeader(one.source, entry)
 	return nil
 }
 
@@ -409,30 +210,4 @@ func (e *environment) secretRequest() SecretRequest {
 		Registry:    e.pull.Registry,
 		Username:    e.pull.Username,
 	}
-}
-
-// warnings looks at images once where they stand, and at each environment.
-func warnings(at position, project *Project, environments []*environment) []Problem {
-	c := &collector{at: at}
-	inherited := false
-	for i := range project.Spec.Environments {
-		spec := &project.Spec.Environments[i]
-		field := fmt.Sprintf("spec.environments[%d]", i)
-		inherited = inherited || spec.Image == ""
-		if spec.Image != "" {
-			imageWarnings(c, field+".image", spec.Image, project.Spec.PullSecret)
-		}
-		for _, e := range environments {
-			if e.spec == spec {
-				e.quotaWarnings(c, field)
-			}
-		}
-	}
-	if inherited {
-		imageWarnings(c, "spec.image", project.Spec.Image, project.Spec.PullSecret)
-	}
-	if len(c.problems) == 0 {
-		return nil
-	}
-	return sorted(c.problems)
 }

@@ -9,7 +9,8 @@ import (
 
 // Problem is one thing that is wrong with a spec, or worth a warning.
 type Problem struct {
-	// File is the name that was given to the parser.
+	// File is the name that was given to the parser; empty when the value came
+	// from no file.
 	File string `json:"file"`
 	// Line counts from 1; zero means that the value has no line of its own.
 	Line int `json:"line,omitempty"`
@@ -25,11 +26,13 @@ type Problem struct {
 // String prints "file:line: field: reason; hint", leaving out what is unknown.
 func (p Problem) String() string {
 	var b strings.Builder
-	b.WriteString(p.File)
-	if p.Line > 0 {
-		b.WriteString(":" + strconv.Itoa(p.Line))
+	if p.File != "" {
+		b.WriteString(p.File)
+		if p.Line > 0 {
+			b.WriteString(":" + strconv.Itoa(p.Line))
+		}
+		b.WriteString(": ")
 	}
-	b.WriteString(": ")
 	if p.Field != "" {
 		b.WriteString(p.Field + ": ")
 	}

@@ -63,13 +63,12 @@ func checkResourceName(name string, names []string, qualified bool) *fault {
 		}
 	}
 	if qualified && strings.Contains(name, "/") {
-		return kubernetes(validation.IsQualifiedName(name), "")
+		if len(validation.IsQualifiedName(name)) > 0 {
+			return &fault{"is not a qualified resource name", "for example count/deployments.apps"}
+		}
+		return nil
 	}
-	hint := "known: " + strings.Join(names, ", ")
-	if near := nearest(name, names); near != "" {
-		hint = "did you mean " + near + "?"
-	}
-	return &fault{"is not a resource that can be set here", hint}
+	return &fault{"is not a resource that can be set here", suggest(name, names, "known: ")}
 }
 
 // validateResources checks a container's resources, and that no request is

@@ -25,7 +25,7 @@ func validateProject(p *Project, c *collector) {
 		c.check("spec.image", checkImage(s.Image))
 	}
 	if s.Port != 0 {
-		c.check("spec.port", kubernetes(validation.IsValidPortNum(int(s.Port)), ""))
+		c.check("spec.port", checkPort(int(s.Port)))
 	}
 	if s.PullSecret != nil {
 		c.check("spec.pullSecret.registry", checkRegistry(s.PullSecret.Registry))
@@ -84,7 +84,7 @@ func validateEnvironment(c *collector, p *Project, e *Environment, at string) {
 	switch {
 	case e.Image != "":
 		c.check(at+".image", checkImage(e.Image))
-	case p.Spec.Image == "":
+	case p.Spec.Image == "" && !c.broken["spec.image"]:
 		c.add(at+".image", "set spec.image, or the image of each environment", "is required: the project has no image of its own")
 	}
 	if e.Host != "" {
@@ -174,7 +174,7 @@ func validateCluster(c *collector, at string, cluster *Cluster) {
 		c.check(at+".ingressNamespace", checkLabel(cluster.IngressNamespace))
 	}
 	if cluster.IngressClass != "" {
-		c.check(at+".ingressClass", kubernetes(validation.IsDNS1123Subdomain(cluster.IngressClass), ""))
+		c.check(at+".ingressClass", checkIngressClass(cluster.IngressClass))
 	}
 	if cluster.PodSecurity != "" {
 		c.check(at+".podSecurity", checkPodSecurity(cluster.PodSecurity))
