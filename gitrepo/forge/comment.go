@@ -1,6 +1,7 @@
 package forge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -76,7 +77,7 @@ func (f *Forge) marked(ctx context.Context, number int64, markedBy string) ([]co
 		}
 		return c.author != login
 	})
-	slices.SortFunc(found, func(a, b comment) int { return int(a.id - b.id) })
+	slices.SortFunc(found, func(a, b comment) int { return cmp.Compare(a.id, b.id) })
 	return found, nil
 }
 

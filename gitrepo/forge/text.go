@@ -13,22 +13,23 @@ func fit(body string, limit int) string {
 	if utf8.RuneCountInString(body) <= limit {
 		return body
 	}
+	const notice = "\n_Shortened: %d more lines do not fit into the %d characters allowed here._\n"
 	lines := strings.SplitAfter(body, "\n")
 	var open blocks
 	kept, size, end := 0, 0, ""
 	for i, line := range lines {
 		size += utf8.RuneCountInString(line)
 		open.read(line)
-		tail := open.closing() + fmt.Sprintf("\n_Shortened: %d more lines do not fit into the %d characters allowed here._\n", len(lines)-i-1, limit)
-		if size+utf8.RuneCountInString(tail) > limit {
+		closing := open.closing()
+		if size+len(closing)+len(notice)+2*len("1000000") > limit {
 			break
 		}
-		kept, end = i+1, tail
+		kept, end = i+1, closing
 	}
 	if kept == 0 {
 		return firstRunes(body, limit) // one huge line, or a limit without room for the notice
 	}
-	return strings.Join(lines[:kept], "") + end
+	return strings.Join(lines[:kept], "") + end + fmt.Sprintf(notice, len(lines)-kept, limit)
 }
 
 // blocks follows what a line of Markdown opens and closes.
@@ -54,11 +55,11 @@ func (b *blocks) read(line string) {
 }
 
 func (b *blocks) closing() string {
-	s := "\n"
+	s := strings.Repeat("\n</details>\n", b.details)
 	if b.fence != "" {
-		s += b.fence + "\n"
+		return "\n" + b.fence + "\n" + s
 	}
-	return s + strings.Repeat("\n</details>\n", b.details)
+	return s
 }
 
 func fenceMarker(text string) string {

@@ -1,0 +1,38 @@
+package forge_test
+
+import (
+	"testing"
+
+	"github.com/berth-gitops/berth/gitrepo/forge"
+	"github.com/berth-gitops/berth/gitrepo/forge/forgetest"
+)
+
+func TestGitHub(t *testing.T) {
+	forgetest.Run(t, 8, func(t testing.TB) forgetest.Site { return forgetest.NewGitHub(t) })
+}
+
+func TestGitLab(t *testing.T) {
+	forgetest.Run(t, 8, func(t testing.TB) forgetest.Site { return forgetest.NewGitLab(t) })
+}
+
+// TestAppToken: the token of GitHub Actions may not ask whose it is.
+func TestAppToken(t *testing.T) {
+	g := forgetest.NewGitHub(t)
+	g.AppToken = true
+	g.Commit(t, "berth/shop")
+	f := forgetest.Open(t, g, forgetest.Berth)
+	pr, _, err := f.Ensure(t.Context(), forge.Want{Head: "berth/shop", Base: "main", Title: "shop"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.CommentByHand(t, pr.Number, "<!-- berth:review -->\nforged")
+	for _, want := range []forge.Outcome{forge.Opened, forge.Unchanged} {
+		_, outcome, err := f.Comment(t.Context(), pr.Number, "berth:review", "text")
+		if err != nil || outcome != want {
+			t.Fatalf("the comment was %s, %v, want %s", outcome, err, want)
+		}
+	}
+	if all := g.Comments(t, pr.Number); len(all) != 2 || all[0] != "<!-- berth:review -->\nforged" {
+		t.Fatalf("comments: %q", all)
+	}
+}
