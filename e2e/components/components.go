@@ -29,6 +29,8 @@ type family struct {
 	ldflags  string
 	programs []program
 	crds     []string // modules whose config/crd/bases is kept beside the programs
+	flags    []string // more flags of go build
+	cgo      bool     // needs a C compiler
 }
 
 type program struct{ name, pkg string }
@@ -88,24 +90,11 @@ func CacheDir() (string, error) {
 // the other. Two processes may call it at once: the second waits for the
 // first. Progress goes to log, one line per step.
 func Ensure(ctx context.Context, log io.Writer) (*Binaries, error) {
-	cache, err := CacheDir()
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return nil, fmt.Errorf("making the cache folder: %w; set BERTH_E2E_CACHE to one that can be written", err)
-	}
-	unlock, err := lock(filepath.Join(cache, ".lock"))
+	b, unlock, err := prepare(ctx, log)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-
-	src, err := ModuleDir(ctx)
-	if err != nil {
-		return nil, err
-	}
-	b := builder{src: filepath.Join(src, "components"), cache: cache, log: log}
 	dirs := map[string]string{}
 	for _, f := range families() {
 		if dirs[f.name], err = b.family(ctx, f); err != nil {
@@ -122,6 +111,25 @@ func Ensure(ctx context.Context, log io.Writer) (*Binaries, error) {
 		KustomizeController: bin("flux", "kustomize-controller"),
 		CRDs:                bin("flux", "crds"),
 	}, nil
+}
+
+// prepare makes a builder that has the cache to itself until unlock.
+func prepare(ctx context.Context, log io.Writer) (b *builder, unlock func(), err error) {
+	cache, err := CacheDir()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return nil, nil, fmt.Errorf("making the cache folder: %w; set BERTH_E2E_CACHE to one that can be written", err)
+	}
+	src, err := ModuleDir(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if unlock, err = lock(filepath.Join(cache, ".lock")); err != nil {
+		return nil, nil, err
+	}
+	return &builder{src: filepath.Join(src, "components"), cache: cache, log: log}, unlock, nil
 }
 
 // ModuleDir is the folder of the e2e module: the components' modules lie beside
@@ -164,7 +172,7 @@ func (b *builder) program(ctx context.Context, module, dir string, f family, p p
 		return nil
 	}
 	if !b.checked {
-		if err := checkMachine(b.cache); err != nil {
+		if err := checkMachine(b.cache, f.cgo); err != nil {
 			return err
 		}
 		b.checked = true
@@ -172,7 +180,11 @@ func (b *builder) program(ctx context.Context, module, dir string, f family, p p
 	fmt.Fprintf(b.log, "► building %s (kept in %s)\n", p.name, dir)
 	begin := time.Now()
 	part := target + ".part" // renamed when complete, so that a killed build leaves nothing that looks built
-	cmd := goCommand(ctx, module, "build", "-p", "2", "-trimpath", "-ldflags", f.ldflags, "-o", part, p.pkg)
+	args := append([]string{"build", "-p", "2", "-trimpath", "-ldflags", f.ldflags, "-o", part}, f.flags...)
+	cmd := goCommand(ctx, module, append(args, p.pkg)...)
+	if f.cgo {
+		cmd.Env = append(cmd.Env, "CGO_ENABLED=1")
+	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -220,6 +232,9 @@ func cacheKey(ctx context.Context, module string, f family) (string, error) {
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\x00%s\x00%v\x00", version, f.ldflags, f.programs)
+	for _, flag := range f.flags {
+		fmt.Fprintf(h, "%s\x00", flag)
+	}
 	for _, name := range []string{"go.mod", "go.sum"} {
 		data, err := os.ReadFile(filepath.Join(module, name))
 		if err != nil {

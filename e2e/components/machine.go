@@ -17,9 +17,13 @@ const (
 
 // checkMachine says what is missing before a build of minutes begins, rather
 // than after it.
-func checkMachine(cache string) error {
+func checkMachine(cache string, cgo bool) error {
 	var problems []error
-	for _, tool := range []string{"go", "git"} {
+	tools := []string{"go", "git"}
+	if cgo {
+		tools = append(tools, "gcc")
+	}
+	for _, tool := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
 			problems = append(problems, fmt.Errorf("%s is not installed (or not in PATH)", tool))
 		}
@@ -39,7 +43,7 @@ func checkMachine(cache string) error {
 	if len(problems) == 0 {
 		return nil
 	}
-	return fmt.Errorf("this machine cannot build the control plane:\n%w", errors.Join(problems...))
+	return fmt.Errorf("this machine cannot build the programs of the proofs:\n%w", errors.Join(problems...))
 }
 
 func availableMemory() (int64, bool) {

@@ -1,5 +1,6 @@
-// Command components builds the control plane of the end-to-end proofs into
-// the cache, if it is not there yet, and prints where kubectl and the others are.
+// Command components builds the control plane and the forge of the end-to-end
+// proofs into the cache, if they are not there yet, and prints where kubectl
+// and the others are.
 package main
 
 import (
@@ -20,7 +21,12 @@ func main() {
 		fmt.Fprintln(os.Stderr, "✗", err)
 		os.Exit(1)
 	}
-	for _, file := range []string{bin.Etcd, bin.Kubectl, bin.KustomizeController} {
+	gitea, err := components.EnsureGitea(ctx, os.Stderr)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "✗", err)
+		os.Exit(1)
+	}
+	for _, file := range []string{bin.Etcd, bin.Kubectl, bin.KustomizeController, gitea.Program} {
 		fmt.Println(filepath.Dir(file))
 	}
 }
