@@ -172,13 +172,11 @@ func (w *watched) watch() (stop func()) {
 				}
 			}
 			_ = filepath.WalkDir(w.temp, func(name string, d fs.DirEntry, err error) error {
-				if err != nil || d.IsDir() {
-					return nil
-				}
-				if data, err := os.ReadFile(name); err == nil {
+				if err == nil && !d.IsDir() {
+					data, _ := os.ReadFile(name) // it may be gone again
 					w.files.Write(data)
 				}
-				return nil
+				return nil //nolint:nilerr // what is gone is not looked at
 			})
 			time.Sleep(time.Millisecond)
 		}

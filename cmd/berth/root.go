@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -33,6 +34,7 @@ type globals struct {
 	output  string
 	verbose bool
 	git     gitOptions
+	opened  *gitrepo.Repo
 }
 
 // gitOptions say how to reach the GitOps repository and how to commit to it.
@@ -55,6 +57,9 @@ func run(ctx context.Context, std streams, args []string) int {
 	root.SetOut(std.Out)
 	root.SetErr(std.Err)
 	err := root.ExecuteContext(ctx)
+	if g.opened != nil {
+		err = errors.Join(err, g.opened.Close())
+	}
 	return g.ui.exit(ctx, err, g.output)
 }
 
@@ -136,7 +141,8 @@ func (g *globals) open(ctx context.Context) (*gitrepo.Repo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gitrepo.Open(ctx, g.repo, options)
+	g.opened, err = gitrepo.Open(ctx, g.repo, options)
+	return g.opened, err
 }
 
 func (g *globals) gitrepoOptions() (gitrepo.Options, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -59,7 +60,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// exits runs a program and wants an exit status: exits 3 berth diff …
+// exits runs a program and wants an exit status, as in "exits 3 berth diff shop".
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits status program [argument...]")
@@ -101,8 +102,8 @@ func open() {
 		text = string(plain)
 	}
 	if err != nil {
-		os.Stderr.WriteString(err.Error() + "\n")
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Stdout.WriteString(strings.TrimRight(text, "\n") + "\n")
+	fmt.Println(strings.TrimRight(text, "\n"))
 }

@@ -212,7 +212,7 @@ var knownErrors = []struct {
 
 // allProblems collects the problems of every error in err's tree.
 func allProblems(err error) []generator.Problem {
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // it unwraps by itself, to find all of them
 	case generator.Problems:
 		return e
 	case interface{ Unwrap() []error }:

@@ -74,6 +74,8 @@ func read(fsys fs.FS, dir string) (*types.Kustomization, string, error) {
 
 // references lists what k names outside itself: every field that Kustomize hands
 // to its loader. Text with a line break is inline YAML.
+//
+//nolint:staticcheck // Kustomize still loads what the deprecated fields name
 func references(k *types.Kustomization) []string {
 	var refs []string
 	add := func(entries ...string) {

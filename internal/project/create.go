@@ -37,7 +37,7 @@ type Result struct {
 }
 
 // Create brings a project to the state that req wants, in at most one commit. A
-// project that is there already is only commited to when something differs.
+// project that is there already is only committed to when something differs.
 func (s *Steps) Create(ctx context.Context, req Request) (*Result, error) {
 	var result *Result
 	done, err := s.Repo.Update(ctx, s.Branch, func(tip fs.FS) (*gitrepo.Change, error) {

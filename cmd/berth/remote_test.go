@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/cgi"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// user is somebody who runs berth with an environment of her own.
+type user struct {
+	t       *testing.T
+	program string
+	env     []string
+}
+
+func newUser(t *testing.T, repo string) *user {
+	home := t.TempDir()
+	return &user{t: t, program: berthProgram(t), env: []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_CONFIG_HOME=" + home, "BERTH_REPO=" + repo,
+	}}
+}
+
+// berth runs the program and returns what it printed and its exit status.
+func (u *user) berth(args ...string) (string, int) {
+	u.t.Helper()
+	cmd := exec.Command(u.program, args...)
+	cmd.Env = u.env
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		u.t.Fatal(err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+func (u *user) must(args ...string) string {
+	u.t.Helper()
+	out, status := u.berth(args...)
+	if status != 0 {
+		u.t.Fatalf("berth %s: exit status %d\n%s", strings.Join(args, " "), status, out)
+	}
+	return out
+}
+
+// TestOverHTTP uses git's own HTTP server, with a password.
+func TestOverHTTP(t *testing.T) {
+	root := t.TempDir()
+	execPath, err := exec.Command("git", "--exec-path").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"init", "-q", "--bare", "-b", "main", "fleet.git"}, {"-C", "fleet.git", "config", "http.receivepack", "true"}} {
+		cmd := exec.Command("git", args...)
+		cmd.Dir = root
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	backend := &cgi.Handler{
+		Path: filepath.Join(strings.TrimSpace(string(execPath)), "git-http-backend"),
+		Env:  []string{"GIT_PROJECT_ROOT=" + root, "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=carol"},
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if name, password, _ := r.BasicAuth(); name != "carol" || password != "open sesame" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return
+		}
+		backend.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+
+	u := newUser(t, server.URL+"/fleet.git")
+	out, status := u.berth("get", "projects")
+	if status != 1 || !strings.Contains(out, "--git-password-file or BERTH_GIT_PASSWORD") {
+		t.Errorf("without a password: exit status %d\n%s", status, out)
+	}
+	u.env = append(u.env, "BERTH_GIT_USERNAME=carol", "BERTH_GIT_PASSWORD=open sesame")
+	u.must("init", "--cluster", "home", "--flux-url", "https://git.example.com/f.git")
+	u.must("create", "project", "shop", "--owner", "alice", "--image", "nginx:1.27", "--env", "production")
+	if out := u.must("create", "project", "shop"); !strings.Contains(out, "nothing to change") {
+		t.Errorf("the second run said:\n%s", out)
+	}
+	if out := u.must("get", "projects"); !strings.Contains(out, "alice") {
+		t.Errorf("get projects printed:\n%s", out)
+	}
+	u.must("export", "shop", "production")
+	u.must("verify")
+
+	// A rule of the server's is told in the server's words, and not tried again.
+	hook := filepath.Join(root, "fleet.git", "hooks", "pre-receive")
+	if err := os.WriteFile(hook, []byte("#!/bin/sh\necho only the release train may push\nexit 1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out, status = u.berth("create", "project", "shop", "--image", "nginx:1.28")
+	if status != 1 || !strings.Contains(out, "only the release train may push") {
+		t.Errorf("refused by a hook: exit status %d\n%s", status, out)
+	}
+}
+
+// TestManyAtOnce lets several processes create projects on one branch: nobody's is lost.
+func TestManyAtOnce(t *testing.T) {
+	u := newUser(t, filepath.Join(t.TempDir(), "fleet.git"))
+	u.must("init", "--cluster", "home", "--flux-url", "https://git.example.com/f.git")
+	const creators = 6
+	var work sync.WaitGroup
+	for i := range creators {
+		work.Go(func() {
+			out, status := u.berth("create", "project", fmt.Sprintf("shop%d", i), "--owner", "alice", "--image", "nginx:1.27", "--env", "production")
+			if status != 0 {
+				t.Errorf("creator %d: exit status %d\n%s", i, status, out)
+			}
+		})
+	}
+	work.Wait()
+	if out := u.must("get", "projects"); strings.Count(out, "shop") != creators {
+		t.Errorf("projects:\n%s", out)
+	}
+	count, err := exec.Command("git", "-C", strings.TrimPrefix(u.env[3], "BERTH_REPO="), "rev-list", "--count", "--first-parent", "main").Output()
+	if got := strings.TrimSpace(string(count)); err != nil || got != fmt.Sprint(creators+1) {
+		t.Errorf("%s commits in a line, want %d: %v", got, creators+1, err)
+	}
+}
