@@ -41,7 +41,7 @@ type globals struct {
 type gitOptions struct {
 	username, passwordFile, bearerTokenFile, caFile string
 	sshKeyFile, knownHostsFile                      string
-	author, signingKeyFile                          string
+	author, signingKeyFile, cacheDir                string
 }
 
 const exitCodes = `
@@ -107,10 +107,11 @@ func (g *globals) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&g.git.passwordFile, "git-password-file", os.Getenv("BERTH_GIT_PASSWORD_FILE"), "`file` with the HTTPS password or token (BERTH_GIT_PASSWORD_FILE, or the password itself in BERTH_GIT_PASSWORD)")
 	f.StringVar(&g.git.bearerTokenFile, "git-bearer-token-file", os.Getenv("BERTH_GIT_BEARER_TOKEN_FILE"), "`file` with an HTTPS bearer token (BERTH_GIT_BEARER_TOKEN_FILE)")
 	f.StringVar(&g.git.caFile, "git-ca-file", os.Getenv("BERTH_GIT_CA_FILE"), "PEM `file` of the certificate authority to trust (BERTH_GIT_CA_FILE)")
-	f.StringVar(&g.git.sshKeyFile, "ssh-key-file", os.Getenv("BERTH_SSH_KEY_FILE"), "SSH private key `file`; the SSH agent otherwise (BERTH_SSH_KEY_FILE)")
+	f.StringVar(&g.git.sshKeyFile, "ssh-key-file", os.Getenv("BERTH_SSH_KEY_FILE"), "SSH private key `file`; the SSH agent otherwise (BERTH_SSH_KEY_FILE; passphrase in BERTH_SSH_KEY_PASSPHRASE)")
 	f.StringVar(&g.git.knownHostsFile, "ssh-known-hosts", os.Getenv("BERTH_SSH_KNOWN_HOSTS"), "known_hosts `file` (BERTH_SSH_KNOWN_HOSTS; default ~/.ssh/known_hosts)")
 	f.StringVar(&g.git.author, "author", envOr("BERTH_AUTHOR", "berth <berth@localhost>"), "commit author, as `\"Name <mail>\"` (BERTH_AUTHOR)")
-	f.StringVar(&g.git.signingKeyFile, "signing-key-file", os.Getenv("BERTH_SIGNING_KEY_FILE"), "SSH private key `file` to sign commits with (BERTH_SIGNING_KEY_FILE)")
+	f.StringVar(&g.git.signingKeyFile, "signing-key-file", os.Getenv("BERTH_SIGNING_KEY_FILE"), "SSH private key `file` to sign commits with (BERTH_SIGNING_KEY_FILE; passphrase in BERTH_SIGNING_KEY_PASSPHRASE)")
+	f.StringVar(&g.git.cacheDir, "cache-dir", os.Getenv("BERTH_CACHE_DIR"), "`folder` that keeps Git objects between runs (BERTH_CACHE_DIR; default none)")
 }
 
 func envOr(name, fallback string) string {
@@ -165,9 +166,19 @@ func (g *globals) gitrepoOptions() (gitrepo.Options, error) {
 		CAFile:           g.git.caFile,
 		SSHKeyFile:       g.git.sshKeyFile,
 		SSHKeyPassphrase: gitrepo.NewSecret(os.Getenv("BERTH_SSH_KEY_PASSPHRASE")),
+		SSHAgentSocket:   os.Getenv("SSH_AUTH_SOCK"),
 		KnownHostsFile:   g.git.knownHostsFile,
 		Author:           gitrepo.Signature{Name: name, Email: mail},
 		SigningKeyFile:   g.git.signingKeyFile,
+		CacheDir:         g.git.cacheDir,
+		Messages:         func(line string) { g.ui.action("remote: %s", line) },
+
+		SigningKeyPassphrase: gitrepo.NewSecret(os.Getenv("BERTH_SIGNING_KEY_PASSPHRASE")),
+	}
+	if options.KnownHostsFile == "" {
+		if home, err := os.UserHomeDir(); err == nil {
+			options.KnownHostsFile = filepath.Join(home, ".ssh", "known_hosts")
+		}
 	}
 	if g.verbose {
 		options.Log = slog.New(slog.NewTextHandler(g.ui.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
