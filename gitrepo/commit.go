@@ -79,7 +79,7 @@ func (c newCommit) encode(sign func([]byte) (string, error)) (object, error) {
 		fmt.Fprintf(&head, "gpgsig %s\n", lines)
 	}
 	head.WriteString("\n" + message)
-	return object{kindCommit, head.Bytes()}, nil
+	return object{kind: kindCommit, data: head.Bytes()}, nil
 }
 
 func (c newCommit) text() (string, error) {

@@ -171,7 +171,7 @@ func (d *edit) apply(ctx context.Context, w *stage, id Hash, path string) (Hash,
 	case bytes.Equal(tree, old):
 		return id, nil
 	}
-	return w.put(object{kindTree, tree}, id), nil
+	return w.put(object{kind: kindTree, data: tree}, id), nil
 }
 
 // treeLine is what becomes of one name in a folder; a zero id removes it.
@@ -204,8 +204,8 @@ func (d *edit) lines(ctx context.Context, w *stage, old []byte, path string) ([]
 		if e.mode != 0 {
 			line.now.mode = e.mode // keeps the executable bit
 		}
-		if line.now.id = (object{kindBlob, data}).hash(); line.now.id != e.id {
-			w.put(object{kindBlob, data}, Hash{})
+		if line.now.id = (object{kind: kindBlob, data: data}).hash(); line.now.id != e.id {
+			w.put(object{kind: kindBlob, data: data}, Hash{})
 		}
 		out = append(out, line)
 	}

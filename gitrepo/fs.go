@@ -61,12 +61,12 @@ func (t *Tree) lookup(name string) (treeEntry, error) {
 		case !e.isDir():
 			return e, fmt.Errorf("%s: %w", e.name, ErrLink)
 		}
-		data, err := t.tree(e.id)
+		o, err := t.tree(e.id)
 		if err != nil {
 			return e, err
 		}
 		var ok bool
-		if e, ok, err = findEntry(data, part); err != nil {
+		if e, ok, err = o.entry(part); err != nil {
 			return e, err
 		}
 		if !ok {
@@ -76,11 +76,11 @@ func (t *Tree) lookup(name string) (treeEntry, error) {
 	return e, nil
 }
 
-func (t *Tree) tree(id Hash) ([]byte, error) {
+func (t *Tree) tree(id Hash) (object, error) {
 	if id.IsZero() {
-		return nil, nil
+		return object{kind: kindTree}, nil
 	}
-	return get(t.ctx, t.src, id, kindTree)
+	return getObject(t.ctx, t.src, id, kindTree)
 }
 
 func (t *Tree) blob(e treeEntry) ([]byte, error) { return get(t.ctx, t.src, e.id, kindBlob) }
@@ -124,12 +124,12 @@ func (t *Tree) ReadDir(name string) ([]fs.DirEntry, error) {
 
 // list sorts by name: a tree sorts folders as if they ended in a slash.
 func (t *Tree) list(id Hash) ([]fs.DirEntry, error) {
-	data, err := t.tree(id)
+	o, err := t.tree(id)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]fs.DirEntry, 0, len(data)/40)
-	for e, err := range entries(data) {
+	out := make([]fs.DirEntry, 0, len(o.data)/36)
+	for e, err := range entries(o.data) {
 		if err != nil {
 			return nil, err
 		}

@@ -108,9 +108,9 @@ func FuzzPack(f *testing.F) {
 	for i := range 100 {
 		tree = appendEntry(tree, modeFile, fmt.Sprintf("file-%03d", i), Hash{byte(i)})
 	}
-	first := object{kindTree, tree}
-	second := object{kindTree, appendEntry(bytes.Clone(tree), modeFile, "x", Hash{9})}
-	for _, s := range []staged{{first, first.hash(), Hash{}}, {second, second.hash(), first.hash()}, {object{kindBlob, []byte("hello")}, object{kindBlob, []byte("hello")}.hash(), Hash{}}} {
+	first := object{kind: kindTree, data: tree}
+	second := object{kind: kindTree, data: appendEntry(bytes.Clone(tree), modeFile, "x", Hash{9})}
+	for _, s := range []staged{{first, first.hash(), Hash{}}, {second, second.hash(), first.hash()}, {object{kind: kindBlob, data: []byte("hello")}, object{kind: kindBlob, data: []byte("hello")}.hash(), Hash{}}} {
 		if err := w.add(s); err != nil {
 			f.Fatal(err)
 		}
@@ -135,7 +135,7 @@ func FuzzPack(f *testing.F) {
 
 // FuzzLoose: a loose object that parses has a header that fits.
 func FuzzLoose(f *testing.F) {
-	f.Add(encodeLoose(object{kindBlob, []byte("hello")}))
+	f.Add(encodeLoose(object{kind: kindBlob, data: []byte("hello")}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		o, err := parseLoose(data)
 		if err != nil {

@@ -66,8 +66,9 @@ func parseKind(s string) (kind, bool) {
 
 // object is one whole object; data is never changed after it was made.
 type object struct {
-	kind kind
-	data []byte
+	kind  kind
+	data  []byte
+	index *treeIndex // of a large tree that is kept, else nil
 }
 
 func (o object) hash() Hash {

@@ -223,7 +223,7 @@ func TestCreate(t *testing.T) {
 		t.Error(err)
 	}
 	file := filepath.Join(base, "file")
-	writeFile(t, file, "x")
+	writeText(t, file, "x")
 	if err := Create(ctx, file); err == nil {
 		t.Error("a file was replaced")
 	}

@@ -33,6 +33,9 @@ func (c *lru[K]) put(k K, o object) {
 	if _, ok := c.items[k]; ok || len(o.data) > c.limit/4 {
 		return
 	}
+	if o.kind == kindTree && len(o.data) >= indexFrom && o.index == nil {
+		o.index = &treeIndex{}
+	}
 	c.items[k] = c.order.PushFront(lruItem[K]{k, o})
 	for c.used += len(o.data) + lruOverhead; c.used > c.limit; {
 		c.drop(c.order.Back())

@@ -21,6 +21,7 @@ import (
 type objectDir struct {
 	dir        string
 	alternates []*objectDir
+	disposable bool // a cache: what cannot be read is deleted
 
 	mu      sync.Mutex
 	packs   map[string]*pack // by name of the .idx file
@@ -129,7 +130,7 @@ func parseLoose(packed []byte) (object, error) {
 	if _, err := r.ReadByte(); !errors.Is(err, io.EOF) {
 		return object{}, errBadLoose
 	}
-	return object{k, data}, nil
+	return object{kind: k, data: data}, nil
 }
 
 func (d *objectDir) packed(id Hash) (object, bool, error) {
@@ -196,6 +197,10 @@ func (d *objectDir) rescan() (changed bool, err error) {
 		p, err := openPack(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // repacked in this moment
+		}
+		if err != nil && d.disposable {
+			removePack(name)
+			continue
 		}
 		if err != nil {
 			return false, err
@@ -264,4 +269,23 @@ func (d *objectDir) close() error {
 		errs = append(errs, a.close())
 	}
 	return errors.Join(errs...)
+}
+
+// drop deletes what holds an object: for a cache, whose damage is nobody's
+// loss.
+func (d *objectDir) drop(id Hash) {
+	_ = os.Remove(d.loosePath(id))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name, p := range d.packs {
+		if _, ok, err := p.index.find(id); ok || err != nil {
+			removePack(name)
+			delete(d.packs, name)
+		}
+	}
+}
+
+func removePack(idxName string) {
+	_ = os.Remove(idxName)
+	_ = os.Remove(strings.TrimSuffix(idxName, ".idx") + ".pack")
 }

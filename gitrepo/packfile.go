@@ -78,7 +78,7 @@ func (p *pack) at(off int64, bases *baseCache) (object, error) {
 		}
 		offsets = append(offsets, off)
 		if e.kind != kindOfsDelta && e.kind != kindRefDelta {
-			o = object{e.kind, data}
+			o = object{kind: e.kind, data: data}
 			bases.put(off, o)
 			break
 		}
@@ -106,7 +106,7 @@ func (p *pack) at(off int64, bases *baseCache) (object, error) {
 		if err != nil {
 			return object{}, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
-		o = object{o.kind, data}
+		o = object{kind: o.kind, data: data}
 		bases.put(offsets[i], o)
 	}
 	return o, nil

@@ -134,6 +134,11 @@ func Open(ctx context.Context, url string, o Options) (*Repo, error) {
 			return nil, fmt.Errorf("signing key: %w", err)
 		}
 	}
+	if ep.scheme != "file" {
+		if r.store.cache, err = openCache(o.CacheDir, ep, o.Log); err != nil {
+			return nil, err
+		}
+	}
 	t, err := r.transport()
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", ep, err)

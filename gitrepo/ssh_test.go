@@ -115,23 +115,23 @@ func TestKnownHostsAreEnforced(t *testing.T) {
 		t.Errorf("does not help: %v", err)
 	}
 
-	writeFile(t, file, "example.com "+line[strings.Index(line, " ")+1:]+"\n")
+	writeText(t, file, "example.com "+line[strings.Index(line, " ")+1:]+"\n")
 	check(t, "another host's", try(file), ErrHostKey)
 
-	writeFile(t, file, line+"\n")
+	writeText(t, file, line+"\n")
 	if err := try(file); err != nil {
 		t.Errorf("the line %q that the error told to add does not help: %v", line, err)
 	}
 
 	s.hostKey, s.addr = imposter.hostKey, imposter.addr
-	writeFile(t, file, strings.Replace(line, portOf(line), portOf(s.addr), 1)+"\n")
+	writeText(t, file, strings.Replace(line, portOf(line), portOf(s.addr), 1)+"\n")
 	err = try(file)
 	check(t, "changed key", err, ErrHostKey)
 	if !strings.Contains(err.Error(), "somebody stands in between") {
 		t.Errorf("does not warn: %v", err)
 	}
 
-	writeFile(t, file, "this is not\x00a known_hosts file\n")
+	writeText(t, file, "this is not\x00a known_hosts file\n")
 	check(t, "damaged file", try(file), ErrHostKey)
 }
 
@@ -141,7 +141,7 @@ func portOf(s string) string {
 	return port
 }
 
-func writeFile(t *testing.T, name, text string) {
+func writeText(t *testing.T, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -194,7 +194,7 @@ func TestSignedCommits(t *testing.T) {
 				t.Fatal(err)
 			}
 			allowed := filepath.Join(keys, "allowed")
-			writeFile(t, allowed, "berth@example.com "+string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
+			writeText(t, allowed, "berth@example.com "+string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
 			out := git(t, dir, "-c", "gpg.ssh.allowedSignersFile="+allowed, "verify-commit", "-v", res.Commit.String())
 			if !strings.Contains(out, `Good "git" signature for berth@example.com`) {
 				t.Error(out)

@@ -19,6 +19,11 @@ type source interface {
 
 // get returns the content of an object of a kind.
 func get(ctx context.Context, src source, id Hash, want kind) ([]byte, error) {
+	o, err := getObject(ctx, src, id, want)
+	return o.data, err
+}
+
+func getObject(ctx context.Context, src source, id Hash, want kind) (object, error) {
 	o, ok, err := src.peek(id)
 	if err == nil && !ok {
 		if err = src.fetch(ctx, []Hash{id}, filterExact); err == nil {
@@ -27,13 +32,13 @@ func get(ctx context.Context, src source, id Hash, want kind) ([]byte, error) {
 	}
 	switch {
 	case err != nil:
-		return nil, err
+		return object{}, err
 	case !ok:
-		return nil, fmt.Errorf("%w: %s %v is missing from the repository", ErrDamaged, want, id)
+		return object{}, fmt.Errorf("%w: %s %v is missing from the repository", ErrDamaged, want, id)
 	case o.kind != want:
-		return nil, fmt.Errorf("%w: %v is a %s, not a %s", ErrDamaged, id, o.kind, want)
+		return object{}, fmt.Errorf("%w: %v is a %s, not a %s", ErrDamaged, id, o.kind, want)
 	}
-	return o.data, nil
+	return o, nil
 }
 
 const (
@@ -198,6 +203,11 @@ func (s *store) commit(ctx context.Context, id, have Hash) error {
 	if !s.remote.partial() && len(s.packs) >= maxPacks/2 {
 		have = Hash{} // one whole pack instead of many that need each other
 		s.dropPacks()
+	} else if have.IsZero() {
+		have = s.cache.tip()
+		if !s.cache.has(have) {
+			have = Hash{}
+		}
 	}
 	if !have.IsZero() {
 		q.haves, q.shallow = []Hash{have}, []Hash{have}
@@ -205,6 +215,7 @@ func (s *store) commit(ctx context.Context, id, have Hash) error {
 	if err := s.ask(ctx, q); err != nil {
 		return fmt.Errorf("fetch commit %v: %w", id, err)
 	}
+	s.cache.setTip(id)
 	return nil
 }
 

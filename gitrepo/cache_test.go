@@ -1,0 +1,202 @@
+package gitrepo
+
+import (
+	"context"
+	"io/fs"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// cacheFiles returns the files of a cache.
+func cacheFiles(t testing.TB, dir string) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestCacheSparesFetches(t *testing.T) {
+	for _, filter := range []string{"true", "false"} {
+		t.Run("filter "+filter, func(t *testing.T) {
+			dir := fleet(t, 190)
+			git(t, dir, "config", "uploadpack.allowFilter", filter)
+			var c counter
+			url, ctx := serveHTTP(t, dir, c.wrap).url(dir), context.Background()
+			o := Options{CacheDir: t.TempDir()}
+			look := func() map[string]string {
+				tree, err := open(t, url, o).Tip(ctx, "main")
+				if err != nil {
+					t.Fatal(err)
+				}
+				sub, err := fs.Sub(tree, "projects/project-00007")
+				if err != nil {
+					t.Fatal(err)
+				}
+				return read(t, sub)
+			}
+			want := look()
+			c.take()
+			if d := cmp.Diff(want, look()); d != "" {
+				t.Error(d)
+			}
+			if d := cmp.Diff([3]int64{1, 1, 0}, c.take()); d != "" {
+				t.Errorf("requests of a second process (capabilities, refs): %s", d)
+			}
+			seed(t, dir, "main", map[string]string{"projects/project-00007/project.yaml": "new"})
+			want["project.yaml"] = "new"
+			if d := cmp.Diff(want, look()); d != "" {
+				t.Error(d)
+			}
+			for _, f := range cacheFiles(t, o.CacheDir) {
+				if strings.HasSuffix(f, ".tmp") {
+					t.Errorf("left behind: %s", f)
+				}
+				if strings.HasSuffix(f, ".idx") {
+					git(t, dir, "verify-pack", f)
+				}
+			}
+		})
+	}
+}
+
+func TestDamagedCacheIsRebuilt(t *testing.T) {
+	for _, filter := range []string{"true", "false"} {
+		t.Run("filter "+filter, func(t *testing.T) {
+			dir := fleet(t, 190)
+			git(t, dir, "config", "uploadpack.allowFilter", filter)
+			url, ctx := serveHTTP(t, dir, nil).url(dir), context.Background()
+			o := Options{CacheDir: t.TempDir()}
+			look := func() map[string]string {
+				tree, err := open(t, url, o).Tip(ctx, "main")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := tree.Prefetch(ctx, "projects/project-0001*", "fleet/home/*"); err != nil {
+					t.Fatal(err)
+				}
+				sub, err := fs.Sub(tree, "projects/project-00012")
+				if err != nil {
+					t.Fatal(err)
+				}
+				return read(t, sub)
+			}
+			want := look()
+			for name, damage := range map[string]func([]byte) []byte{
+				"flip":     func(b []byte) []byte { b[rand.IntN(len(b))] ^= 1 << rand.IntN(8); return b },
+				"cut":      func(b []byte) []byte { return b[:rand.IntN(len(b))] },
+				"empty":    func([]byte) []byte { return nil },
+				"nonsense": func([]byte) []byte { return []byte("hello") },
+				"swap":     func([]byte) []byte { return encodeLoose(object{kind: kindBlob, data: []byte("evil")}) },
+			} {
+				for _, f := range cacheFiles(t, o.CacheDir) {
+					b, err := os.ReadFile(f)
+					if err != nil {
+						t.Fatal(err)
+					}
+					_ = os.Chmod(f, 0o600)
+					if len(b) > 0 {
+						b = damage(b)
+					}
+					if err := os.WriteFile(f, b, 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if d := cmp.Diff(want, look()); d != "" {
+					t.Errorf("%s: %s", name, d)
+				}
+				if d := cmp.Diff(want, look()); d != "" {
+					t.Errorf("%s, again: %s", name, d)
+				}
+			}
+		})
+	}
+}
+
+func TestManyUseOneCache(t *testing.T) {
+	dir := fleet(t, 40)
+	url, ctx := serveHTTP(t, dir, nil).url(dir), context.Background()
+	o := Options{CacheDir: t.TempDir()}
+	var wg sync.WaitGroup
+	for i := range 6 {
+		wg.Go(func() {
+			r := open(t, url, o)
+			for n := range 4 {
+				id := string(rune('a'+i)) + string(rune('a'+n))
+				if _, err := r.Update(ctx, "main", write(id, newProject(id))); err != nil {
+					t.Error(err)
+				}
+				tree, err := r.Tip(ctx, "main")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := tree.ReadFile("projects/" + id + "/project.yaml"); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := git(t, dir, "rev-list", "--count", "main"); got != "25" {
+		t.Errorf("%s commits", got)
+	}
+	fsck(t, dir)
+}
+
+func TestCacheThatCannotBeWritten(t *testing.T) {
+	dir := newBare(t)
+	seed(t, dir, "main", map[string]string{"f": "x"})
+	file := filepath.Join(t.TempDir(), "file")
+	writeText(t, file, "x")
+	url := serveHTTP(t, dir, func(h http.Handler) http.Handler { return h }).url(dir)
+	if _, err := Open(context.Background(), url, Options{CacheDir: file}); err == nil {
+		t.Error("a file was taken for a folder")
+	}
+	r := open(t, url, Options{CacheDir: t.TempDir()})
+	if err := os.RemoveAll(r.store.cache.objects.dir); err != nil {
+		t.Fatal(err)
+	}
+	writeText(t, r.store.cache.objects.dir, "in the way")
+	if _, err := r.Update(context.Background(), "main", write("x", map[string]string{"f": "y"})); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCacheIsTrimmed(t *testing.T) {
+	c, err := openCache(t.TempDir(), endpoint{}, open(t, newBare(t), Options{}).opts.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, young := filepath.Join(c.objects.dir, "aa", "old"), filepath.Join(c.objects.dir, "bb", "young")
+	for _, f := range []string{old, young} {
+		if err := writeFile(f, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(f, cacheLimit*2/3); err != nil { // sparse
+			t.Fatal(err)
+		}
+	}
+	when := c.objects.scanned
+	if err := os.Chtimes(old, when.AddDate(2000, 0, 0), when.AddDate(2000, 0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	c.trim()
+	if files := cacheFiles(t, c.objects.dir); len(files) != 1 || files[0] != young {
+		t.Errorf("left: %v", files)
+	}
+}
