@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// shellCell is the main job at home: one project with three environments, in a small
+// repository, against the shell pipeline.
+type shellCell struct{}
+
+func (shellCell) Name() string { return "shell" }
+
+func (shellCell) Run(ctx context.Context, s *stand) ([]Row, error) {
+	small, err := s.fleet(ctx, smallFleet)
+	if err != nil {
+		return nil, err
+	}
+	var contenders []Contender
+	for _, variant := range [][]string{nil, {"PARALLEL=1"}, {"PARALLEL=1", "SHARED_KEY="}} {
+		c, err := s.shell(ctx, small, variant)
+		if err != nil {
+			return nil, err
+		}
+		contenders = append(contenders, c)
+	}
+	repo, err := s.repository(small)
+	if err != nil {
+		return nil, err
+	}
+	contenders = append(contenders, s.createCLI("berth, command", repo))
+	if repo, err = s.repository(small); err != nil {
+		return nil, err
+	}
+	inProcess, err := s.createInProcess(ctx, "berth, in process", repo)
+	if err != nil {
+		return nil, err
+	}
+	costs, err := measure(ctx, s, append(contenders, inProcess)...)
+	if err != nil {
+		return nil, err
+	}
+	shell, parallel, shared, command, library := wall(costs[0]), wall(costs[1]), wall(costs[2]), wall(costs[3]), wall(costs[4])
+	const what = "one project × 3 environments, warm"
+	return []Row{
+		{what + ", in process", library, "the shell pipeline", shell, Goal{smaller, 25}},
+		{what + ", the command", command, "the shell pipeline", shell, Goal{smaller, 20}},
+		{what + ", in process", library, "… environments in parallel", parallel, Goal{}},
+		{what + ", the command", command, "… environments in parallel", parallel, Goal{}},
+		{what + ", the command", command, "… and no project keys: less than berth does", shared, Goal{}},
+	}, nil
+}
+
+// smallFleet is the number of projects in the small repository.
+const smallFleet = 100
+
+// shell is shell.sh with a clone of its own.
+func (s *stand) shell(ctx context.Context, f fleet, env []string) (Contender, error) {
+	repo, err := s.repository(f)
+	if err != nil {
+		return nil, err
+	}
+	tools, err := s.tools(ctx)
+	if err != nil {
+		return nil, err
+	}
+	script, err := filepath.Abs("shell.sh")
+	if err != nil {
+		return nil, err
+	}
+	env = append([]string{"PATH=" + tools + ":" + os.Getenv("PATH"), "KUBECONFIG=" + os.DevNull}, env...)
+	if last := len(env) - 1; env[last] == "SHARED_KEY=" {
+		env[last] += f.recipient
+	}
+	clone, sample := repo.path+"-clone", filepath.Join(f.dir, "sample")
+	if _, err := s.output(ctx, "", script, "prepare", repo.url, clone, sample); err != nil {
+		return nil, err
+	}
+	name := strings.TrimSpace("shell " + strings.Join(env[2:], " "))
+	return command{s, name, func(ctx context.Context, n int) (*exec.Cmd, error) {
+		cmd := exec.CommandContext(ctx, script, "create", clone, sample, projectID(n))
+		cmd.Env = env
+		cmd.Stdin = strings.NewReader(token + "\n")
+		return cmd, nil
+	}}, nil
+}
