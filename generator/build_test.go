@@ -177,8 +177,8 @@ func TestBuildPublic(t *testing.T) {
 		}
 	}
 	d := build(t, repository(t, plan, nil), "projects/0/overlays/1")["Deployment/project-0-1/app"]
-	if got := at(t, d, "spec", "template", "spec", "containers", 0, "image"); got != "nginx" {
-		t.Errorf("image %v, want it as the user wrote it", got)
+	if got := at(t, d, "spec", "template", "spec", "containers", 0, "image"); got != "nginx:latest" {
+		t.Errorf("image %v, want it with the tag that it means", got)
 	}
 	if at(t, d, "spec", "replicas") != nil {
 		t.Error("replicas are set although nobody asked: an autoscaler would be fought")

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/distribution/reference"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -80,7 +81,7 @@ func checkText(s string, most int) *fault {
 		return &fault{validation.MaxLenError(most), ""}
 	case strings.TrimSpace(s) != s:
 		return &fault{"begins or ends with a space", "remove it"}
-	case strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }):
+	case !utf8.ValidString(s) || !madeOf(s, unicode.IsPrint):
 		return &fault{"has a control or invisible character", "use printable characters on one line"}
 	}
 	return nil
@@ -198,8 +199,8 @@ func checkEnvValue(s string) *fault {
 	bad := func(r rune) bool {
 		return unicode.IsControl(r) && r != '\t' && r != '\n' && r != '\r' || r&0xFFFE == 0xFFFE
 	}
-	if strings.ContainsFunc(s, bad) {
-		return &fault{"has a control character", "encode it, for example as base64"}
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, bad) {
+		return &fault{"has a control character or is not UTF-8", "encode it, for example as base64"}
 	}
 	return nil
 }

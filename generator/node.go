@@ -75,7 +75,12 @@ func saysNothing(v reflect.Value) bool {
 func textNode(s string) *yaml.Node {
 	n := &yaml.Node{}
 	n.SetString(s)
-	if plain, err := kyaml.Marshal(s); err == nil && n.Style == 0 && (plain[0] == '"' || plain[0] == '\'') {
+	plain, err := kyaml.Marshal(s)
+	ambiguous := n.Style == 0 && (s == "<<" || err == nil && plain[0] == '"')
+	// A block that begins with space needs an indentation indicator, which not
+	// every version of the library gets right.
+	indented := n.Style == yaml.LiteralStyle && strings.ContainsAny(s[:1], " \t\n")
+	if ambiguous || indented {
 		n.Style = yaml.DoubleQuotedStyle
 	}
 	return n
@@ -167,6 +172,7 @@ func editMapping(n, want *yaml.Node) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if value := lookup(want, n.Content[i].Value); value != nil {
 			editNode(n.Content[i+1], value)
+			moveComment(n.Content[i], n.Content[i+1])
 			content = append(content, n.Content[i], n.Content[i+1])
 		}
 	}
@@ -185,6 +191,13 @@ func editMapping(n, want *yaml.Node) {
 		next = at + 2
 	}
 	fill(n, content)
+}
+
+// moveComment keeps the comment behind a value that became a block.
+func moveComment(key, value *yaml.Node) {
+	if value.Kind != yaml.ScalarNode && value.Style&yaml.FlowStyle == 0 && key.LineComment == "" {
+		key.LineComment, value.LineComment = value.LineComment, ""
+	}
 }
 
 // editList keeps the order of items with names. That of strings has a meaning,

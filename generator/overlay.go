@@ -57,7 +57,9 @@ func (e *environment) overlay(files map[string][]byte) error {
 }
 
 // imageOf replaces the template's placeholder. The reference keeps the user's
-// spelling: no default registry and no default tag is written in.
+// spelling, without a default registry. A tag that is missing is written out,
+// which says the same: kustomize would print a bare name such as 1e3 as a
+// number.
 func imageOf(ref string) kustomize.Image {
 	image := kustomize.Image{Name: AppName}
 	named, err := reference.ParseNormalizedNamed(ref)
@@ -72,6 +74,9 @@ func imageOf(ref string) kustomize.Image {
 	if t, ok := named.(reference.Tagged); ok {
 		image.NewTag = t.Tag()
 		rest = rest[:len(rest)-len(":"+image.NewTag)]
+	}
+	if image.Digest == "" && image.NewTag == "" {
+		image.NewTag = "latest"
 	}
 	image.NewName = rest
 	return image

@@ -10,13 +10,14 @@ const maxTable = 4 << 20
 
 // restore merges three versions of a document by line. prior is what a person
 // wrote, before is the same encoded anew, after is that with changes. The
-// result has after's changes and prior's lines wherever before and after agree.
+// result has after's changes and prior's lines wherever before and after
+// agree. It knows no YAML: the caller checks that the meaning is after's.
 func restore(prior, before, after []byte) []byte {
 	p, b, a := lines(prior), lines(before), lines(after)
 	if len(p)*len(b) > maxTable || len(b)*len(a) > maxTable {
 		return after
 	}
-	inPrior, inAfter := align(b, p), align(b, a)
+	inPrior, inAfter := align(spaced(b), spaced(p)), align(b, a)
 	var out []string
 	pi, bi, ai := 0, 0, 0
 	for i := 0; i <= len(b); i++ {
@@ -29,7 +30,7 @@ func restore(prior, before, after []byte) []byte {
 		}
 		out = append(out, chunk(p[pi:nextP], b[bi:i], a[ai:nextA])...)
 		if i < len(b) {
-			out = append(out, b[i])
+			out = append(out, p[nextP])
 		}
 		pi, bi, ai = nextP+1, i+1, nextA+1
 	}
@@ -49,7 +50,19 @@ func chunk(prior, before, after []string) []string {
 	for first < last && blank(prior[first]) {
 		first++
 	}
+	if len(after) == 0 {
+		return prior[last:]
+	}
 	return slices.Concat(prior[:first], after, prior[last:])
+}
+
+// spaced makes lines compare alike that differ in spacing only.
+func spaced(lines []string) []string {
+	out := make([]string, len(lines))
+	for i, line := range lines {
+		out[i] = strings.Join(strings.Fields(line), " ")
+	}
+	return out
 }
 
 // lines cuts a document into lines that keep their line break.
