@@ -9,13 +9,12 @@ import (
 	"sync"
 )
 
-// packWriter builds the pack of one push on top of a store, and finds what it
-// has written again. The pack is thin: large trees are deltas against trees
+// packWriter builds the pack of one push on top of what the server has, and
+// finds what it has written again. The pack is thin: large trees are deltas against trees
 // that the server has (git-pack-objects(1), --thin).
 type packWriter struct {
-	base *store
-
 	mu     sync.Mutex
+	base   source       // a store, or the pack of a push that is under way
 	body   bytes.Buffer // header, entries; the checksum comes last
 	z      *zlib.Writer
 	places placeIndex
@@ -43,7 +42,7 @@ const (
 	recentLimit = 24 << 20
 )
 
-func newPackWriter(base *store) *packWriter {
+func newPackWriter(base source) *packWriter {
 	w := &packWriter{
 		base: base, places: placeIndex{}, chain: map[Hash]int{}, origin: map[Hash]Hash{}, recent: newLRU[Hash](recentLimit),
 	}
@@ -89,8 +88,23 @@ func (w *packWriter) fetch(ctx context.Context, ids []Hash, filter string) error
 			rest = append(rest, id)
 		}
 	}
+	base := w.base
 	w.mu.Unlock()
-	return w.base.fetch(ctx, rest, filter)
+	return base.fetch(ctx, rest, filter)
+}
+
+// rebase replaces what is below: the server has it now.
+func (w *packWriter) rebase(base source) {
+	w.mu.Lock()
+	w.base = base
+	w.mu.Unlock()
+}
+
+// size is how much there is to send.
+func (w *packWriter) size() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.body.Len()
 }
 
 // add writes the objects of a change.
@@ -159,9 +173,9 @@ func (w *packWriter) finish() [][]byte {
 	return [][]byte{b, sum[:]}
 }
 
-// settle hands the new trees of the last commit over to the store: the server
+// settle hands the new trees of the last commit over to a store: the server
 // has them now, and the next change will want them.
-func (w *packWriter) settle(root Hash) {
+func (w *packWriter) settle(s *store, root Hash) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for ids := []Hash{root}; len(ids) > 0; {
@@ -174,7 +188,7 @@ func (w *packWriter) settle(root Hash) {
 		if err != nil || !ok {
 			return
 		}
-		w.base.keep(id, o)
+		s.keep(id, o)
 		for e, err := range entries(o.data) {
 			if err == nil && e.isDir() {
 				ids = append(ids, e.id)

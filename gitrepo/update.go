@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 )
 
 // Change is what one commit does.
@@ -63,6 +64,10 @@ type job struct {
 	err    error
 }
 
+// unsettled reports whether the job's outcome rests on the tip alone: it must
+// not be believed while the tip is only remembered.
+func (j *job) unsettled() bool { return j.err != nil || !j.result.Changed }
+
 // tip is where a branch is.
 type tip struct {
 	commit, root Hash
@@ -71,25 +76,29 @@ type tip struct {
 // run brings all jobs into the branch with one push, each on the tree that the
 // one before left. Every job gets its result or error.
 func (r *Repo) run(ctx context.Context, branch string, jobs []*job) {
-	t := &transaction{repo: r, branch: branch, jobs: jobs}
-	if err := t.run(ctx); err != nil {
-		for _, j := range jobs {
-			if j.err == nil {
-				j.result, j.err = Result{}, err
-			}
-		}
+	t := &transaction{repo: r, branch: branch}
+	err := t.begin(ctx)
+	if err != nil {
+		t.jobs = jobs
+		t.fail(err)
+		return
 	}
+	for _, j := range jobs {
+		t.add(ctx, j)
+	}
+	t.finish(ctx)
 }
 
-// transaction is the state of run.
+// transaction is a batch of jobs on its way into a branch.
 type transaction struct {
 	repo   *Repo
 	branch string
 	jobs   []*job
 
 	base  tip
-	fresh bool // base was read from the server in this transaction
-	last  tip  // after all jobs
+	under source // finds the objects of base
+	fresh bool   // base was read from the server in this transaction
+	last  tip    // after all jobs
 	pack  *packWriter
 
 	moved, failed int
@@ -103,80 +112,102 @@ const (
 	maxFailed = 8
 )
 
-func (t *transaction) run(ctx context.Context) error {
+// begin starts from the tip that is known from the last call, or reads it.
+func (t *transaction) begin(ctx context.Context) error {
+	known, ok := t.repo.known(t.branch)
+	if !ok {
+		var err error
+		if known, err = t.repo.readTip(ctx, t.branch); err != nil {
+			return err
+		}
+	}
+	t.start(known, t.repo.store, !ok)
+	return nil
+}
+
+// start forgets what was planned and begins again from a tip.
+func (t *transaction) start(base tip, under source, fresh bool) {
+	t.base, t.last, t.under, t.fresh = base, base, under, fresh
+	t.pack = newPackWriter(under)
+	t.doubt, t.failed = false, 0
+}
+
+// add plans one more job.
+func (t *transaction) add(ctx context.Context, j *job) {
+	t.jobs = append(t.jobs, j)
+	t.plan(ctx, j)
+}
+
+func (t *transaction) plan(ctx context.Context, j *job) {
+	j.result = Result{}
+	if j.err = errors.Join(context.Cause(ctx), context.Cause(j.ctx)); j.err == nil {
+		j.result, j.err = t.one(ctx, j)
+	}
+}
+
+// replan begins anew with all jobs.
+func (t *transaction) replan(ctx context.Context) error {
 	if err := t.begin(ctx); err != nil {
+		for _, j := range t.jobs {
+			j.err = nil // it rested on a tip that never was
+		}
 		return err
 	}
-	for {
-		unsettled, err := t.plan(ctx)
-		if err != nil {
-			return err
-		}
-		if unsettled && !t.fresh {
-			// "Nothing to do" and errors must not rest on a tip that was
-			// remembered from an earlier call.
-			moved, err := t.refresh(ctx)
-			if err != nil {
-				return err
-			}
-			if moved {
-				continue
-			}
-		}
-		if t.last == t.base {
-			return nil
-		}
-		again, err := t.deliver(ctx)
-		if err != nil || !again {
-			return err
-		}
-	}
-}
-
-// begin takes the tip that is known from the last call, or reads it.
-func (t *transaction) begin(ctx context.Context) error {
-	if known, ok := t.repo.known(t.branch); ok {
-		t.base = known
-		return nil
-	}
-	_, err := t.refresh(ctx)
-	return err
-}
-
-func (t *transaction) refresh(ctx context.Context) (moved bool, err error) {
-	now, err := t.repo.readTip(ctx, t.branch)
-	if err != nil {
-		return false, err
-	}
-	moved = now.commit != t.base.commit
-	t.base, t.fresh = now, true
-	return moved, nil
-}
-
-// plan makes the commits of all jobs. It reports whether one of them failed or
-// had nothing to do.
-func (t *transaction) plan(ctx context.Context) (unsettled bool, err error) {
-	t.pack = newPackWriter(t.repo.store)
-	t.last, t.doubt, t.failed = t.base, false, 0
 	for _, j := range t.jobs {
-		if err := context.Cause(ctx); err != nil {
+		t.plan(ctx, j)
+	}
+	return nil
+}
+
+// restart plans all jobs on another tip.
+func (t *transaction) restart(ctx context.Context, base tip) {
+	t.start(base, t.repo.store, true)
+	for _, j := range t.jobs {
+		t.plan(ctx, j)
+	}
+}
+
+// finish delivers what was planned. Afterwards every job has its outcome.
+func (t *transaction) finish(ctx context.Context) {
+	for again := true; again; {
+		var err error
+		if again, err = t.attempt(ctx); err != nil {
+			t.fail(err)
+			return
+		}
+	}
+}
+
+// fail gives an error to all jobs that have none of their own.
+func (t *transaction) fail(err error) {
+	for _, j := range t.jobs {
+		if j.err == nil {
+			j.result, j.err = Result{}, err
+		}
+	}
+}
+
+func (t *transaction) attempt(ctx context.Context) (again bool, err error) {
+	if !t.fresh && slices.ContainsFunc(t.jobs, (*job).unsettled) {
+		now, err := t.repo.readTip(ctx, t.branch)
+		if err != nil {
 			return false, err
 		}
-		if j.err = context.Cause(j.ctx); j.err == nil {
-			j.result, j.err = t.one(ctx, j)
-		}
-		if j.err != nil || !j.result.Changed {
-			unsettled = true
+		if t.fresh = true; now.commit != t.base.commit {
+			t.restart(ctx, now)
 		}
 	}
-	return unsettled, nil
+	if t.last == t.base {
+		return false, nil
+	}
+	return t.deliver(ctx)
 }
 
 // one plans a job on t.last and moves t.last to its commit.
 func (t *transaction) one(ctx context.Context, j *job) (Result, error) {
 	r := t.repo
 	tree := r.tree(ctx, t.last)
-	if t.last != t.base {
+	if tree.src = t.under; t.last != t.base {
 		tree.src = t.pack
 	}
 	res := Result{Commit: t.last.commit, Base: t.last.commit}
@@ -234,7 +265,7 @@ func makeTree(ctx context.Context, src source, root Hash, files map[string][]byt
 }
 
 // deliver pushes and, when that fails, finds out what to do. again means that
-// the jobs have to be planned anew on t.base.
+// the jobs were planned anew.
 func (t *transaction) deliver(ctx context.Context) (again bool, err error) {
 	r := t.repo
 	q := pushRequest{ref: "refs/heads/" + t.branch, old: t.base.commit, new: t.last.commit, pack: t.pack.finish()}
@@ -336,11 +367,11 @@ func (t *transaction) overtaken(ctx context.Context, now tip, cause error) (agai
 	if pause(ctx, t.repo.movedWait(min(t.moved-1, 6))) != nil {
 		return false, context.Cause(ctx)
 	}
-	t.base, t.fresh = now, true
+	t.restart(ctx, now)
 	return true, nil
 }
 
 func (t *transaction) settle() {
-	t.pack.settle(t.last.root)
+	t.pack.settle(t.repo.store, t.last.root)
 	t.repo.remember(t.branch, t.last)
 }
