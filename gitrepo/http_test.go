@@ -5,7 +5,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -84,7 +83,7 @@ func TestOwnCA(t *testing.T) {
 	dir := newBare(t)
 	seed(t, dir, "main", map[string]string{"f": "x"})
 	s := httptest.NewUnstartedServer(backend(filepath.Dir(dir)))
-	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.Config.ErrorLog = quietLog()
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	ca := filepath.Join(t.TempDir(), "ca.pem")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -163,3 +164,5 @@ func dropGitProtocol(h http.Handler) http.Handler {
 		h.ServeHTTP(w, r)
 	})
 }
+
+func quietLog() *log.Logger { return log.New(io.Discard, "", 0) }

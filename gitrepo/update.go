@@ -320,14 +320,15 @@ func final(err error) bool {
 }
 
 // refused ends with the server's no. Of several jobs only one may be the
-// reason: then the others are tried without it.
+// reason: then the others are tried without it, unless an earlier push of all
+// of them may still arrive.
 func (t *transaction) refused(ctx context.Context, err error) error {
 	var rejected *RejectedError
-	if errors.As(err, &rejected) && len(t.jobs) > 1 {
+	if errors.As(err, &rejected) && len(t.jobs) > 1 && !t.doubt {
 		t.split(ctx)
 		return nil
 	}
-	return t.repo.wrap(err)
+	return t.lost(err, nil)
 }
 
 // split finds the job that a rule of the server refuses: the others go through.
