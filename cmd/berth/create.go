@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -22,8 +23,8 @@ func newCreateProjectCommand(g *globals) *cobra.Command {
 		Short: "Create a project, or change what the flags name",
 		Long: `Create a project, or bring an existing one to what the flags or the file say.
 
-Flags change only what they name. A file is the whole spec. Neither removes an
-environment (that is what berth delete is for) or takes over another owner's project.
+Flags change only what they name. A file is the whole spec; a folder holds many, and each
+succeeds or fails alone. None removes an environment (that is what berth delete is for) or takes over another owner's project.
 Running the same command again changes nothing and makes no commit.
 
 The token is sealed for this project alone and is kept nowhere else. Without a token,
@@ -32,15 +33,23 @@ what is sealed already stays.
 		Example: `  echo "$TOKEN" | berth create project shop --owner alice --image ghcr.io/alice/shop:v1 \
     --port 8080 --env development --env production --username alice --password-stdin
   berth create project shop --image ghcr.io/alice/shop:v2
-  berth create project -f shop.yaml --password-file token`,
+  berth create project -f shop.yaml --password-file token
+  berth create project -f specs/ --credentials-stdin <credentials.jsonl`,
 		Args: maxOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error { return g.createProject(cmd.Context(), &o, args) },
 	}
 	o.addFlags(cmd.Flags())
+	cmd.Flags().BoolVar(&o.credentialsStdin, "credentials-stdin", false, `with a folder: read JSON lines {"owner","registry","username","token"} from stdin`)
 	return cmd
 }
 
 func (g *globals) createProject(ctx context.Context, o *specOptions, args []string) error {
+	if info, err := os.Stat(o.file); err == nil && info.IsDir() {
+		return g.createAll(ctx, o)
+	}
+	if o.credentialsStdin {
+		return usagef("--credentials-stdin goes with -f and a folder of specs")
+	}
 	req, err := o.request(args)
 	if err != nil {
 		return err

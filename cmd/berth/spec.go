@@ -27,6 +27,7 @@ type specOptions struct {
 	registry, username string
 	passwordStdin      bool
 	passwordFile       string
+	credentialsStdin   bool
 	overwrite          bool
 	flags              *pflag.FlagSet
 	keptEnvironments   []string // in the repository, but not in the file
@@ -60,7 +61,7 @@ func (o *specOptions) request(args []string) (project.Request, error) {
 		if err != nil {
 			return req, err
 		}
-		req.Project, req.Edit = fromFile.Metadata.Name, o.replace(fromFile)
+		req.Project, req.Edit = fromFile.Metadata.Name, replace(fromFile, &o.keptEnvironments)
 	}
 	if req.Project == "" {
 		return req, usagef("name the project, or give a spec with -f")
@@ -140,20 +141,22 @@ func (o *specOptions) edit(p *generator.Project) (*generator.Project, error) {
 }
 
 // replace takes the file as the whole spec, but for the environments it leaves out:
-// these are only removed by `berth delete`.
-func (o *specOptions) replace(file *generator.Project) func(*generator.Project) (*generator.Project, error) {
+// these are only removed by `berth delete`. It tells in kept which they are.
+func replace(file *generator.Project, kept *[]string) func(*generator.Project) (*generator.Project, error) {
 	return func(committed *generator.Project) (*generator.Project, error) {
 		want := *file
 		want.Spec.Environments = slices.Clone(file.Spec.Environments)
-		o.keptEnvironments = nil
-		if committed == nil {
-			return &want, nil
-		}
-		for _, env := range committed.Spec.Environments {
-			if !hasEnvironment(file, env.Name) {
-				want.Spec.Environments = append(want.Spec.Environments, env)
-				o.keptEnvironments = append(o.keptEnvironments, env.Name)
+		var stay []string
+		if committed != nil {
+			for _, env := range committed.Spec.Environments {
+				if !hasEnvironment(file, env.Name) {
+					want.Spec.Environments = append(want.Spec.Environments, env)
+					stay = append(stay, env.Name)
+				}
 			}
+		}
+		if kept != nil {
+			*kept = stay
 		}
 		return &want, nil
 	}

@@ -34,8 +34,12 @@ const (
 	exitInterrupted = 130
 )
 
-// errDifferent ends a command with exit status 3 and no message.
-var errDifferent = errors.New("differences")
+// statusError ends a command that has said all there is with an exit status.
+type statusError int
+
+func (e statusError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+const errDifferent = statusError(exitDifferent)
 
 // usageError is a mistake on the command line.
 type usageError struct{ err error }
@@ -47,12 +51,14 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 type ui struct {
 	out, err io.Writer
+	terminal bool // err is one
 	colour   bool
 }
 
 func newUI(std streams) *ui {
 	file, ok := std.Err.(*os.File)
-	return &ui{out: std.Out, err: std.Err, colour: ok && term.IsTerminal(int(file.Fd())) && os.Getenv("NO_COLOR") == ""}
+	terminal := ok && term.IsTerminal(int(file.Fd()))
+	return &ui{out: std.Out, err: std.Err, terminal: terminal, colour: terminal && os.Getenv("NO_COLOR") == ""}
 }
 
 func (u *ui) action(format string, args ...any) { u.say("36", "►", format, args...) }
@@ -102,8 +108,8 @@ func (u *ui) exit(ctx context.Context, err error, format string) int {
 	if err == nil {
 		return exitOK
 	}
-	if errors.Is(err, errDifferent) {
-		return exitDifferent
+	if status, ok := errors.AsType[statusError](err); ok {
+		return int(status)
 	}
 	r := explain(ctx, err)
 	data, jsonErr := json.Marshal(map[string]report{"error": r})

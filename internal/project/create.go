@@ -39,13 +39,21 @@ type Result struct {
 // Create brings a project to the state that req wants, in at most one commit. A
 // project that is there already is only committed to when something differs.
 func (s *Steps) Create(ctx context.Context, req Request) (*Result, error) {
+	return s.create(ctx, func(ctx context.Context, plan func(fs.FS) (*gitrepo.Change, error)) (gitrepo.Result, error) {
+		return s.Repo.Update(ctx, s.Branch, plan)
+	}, req)
+}
+
+// create runs req through update, which is Repo.Update or a queue's.
+func (s *Steps) create(ctx context.Context, update func(context.Context, func(fs.FS) (*gitrepo.Change, error)) (gitrepo.Result, error), req Request) (*Result, error) {
 	var result *Result
-	done, err := s.Repo.Update(ctx, s.Branch, func(tip fs.FS) (*gitrepo.Change, error) {
-		var err error
-		if result, err = s.plan(ctx, tip, req, false); err != nil {
+	done, err := update(ctx, func(tip fs.FS) (*gitrepo.Change, error) {
+		planned, err := s.plan(ctx, tip, req, false)
+		if err != nil {
 			return nil, err
 		}
-		return result.change(subject(result)), nil
+		result = planned
+		return planned.change(subject(planned)), nil
 	})
 	if err != nil {
 		return nil, err

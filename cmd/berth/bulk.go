@@ -1,0 +1,212 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/berth-gitops/berth/generator"
+	"github.com/berth-gitops/berth/internal/project"
+	"github.com/berth-gitops/berth/sops"
+)
+
+// credential is one line of --credentials-stdin.
+type credential struct {
+	Owner    string `json:"owner"`
+	Registry string `json:"registry"`
+	Username string `json:"username"`
+	Token    string `json:"token"`
+}
+
+// whose tells credentials apart.
+type whose struct{ owner, registry, username string }
+
+// readCredentials reads JSON lines. Its errors name the line and never its content.
+func readCredentials(in io.Reader) (map[whose]*sops.Token, error) {
+	credentials := map[whose]*sops.Token{}
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, maxToken)
+	var bad []error
+	n := 0
+	for lines.Scan() {
+		n++
+		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
+			continue
+		}
+		var c credential
+		decoder := json.NewDecoder(bytes.NewReader(lines.Bytes()))
+		decoder.DisallowUnknownFields()
+		if decoder.Decode(&c) != nil || decoder.More() {
+			bad = append(bad, usagef(`credentials, line %d: not of the form {"owner":…,"registry":…,"username":…,"token":…}`, n))
+			continue
+		}
+		token := sops.NewToken(c.Token)
+		key := whose{c.Owner, c.Registry, c.Username}
+		switch err := token.Validate(); {
+		case err != nil:
+			bad = append(bad, usagef("credentials, line %d: %w", n, err))
+		case credentials[key] != nil:
+			bad = append(bad, usagef("credentials, line %d: a second token for %s of %s at %s", n, c.Username, c.Owner, c.Registry))
+		default:
+			credentials[key] = &token
+		}
+	}
+	if err := lines.Err(); err != nil {
+		bad = append(bad, usagef("credentials, line %d: %w", n+1, err))
+	}
+	return credentials, errors.Join(bad...)
+}
+
+// bulkItem is one spec of a folder: where it came from, and what became of it.
+type bulkItem struct {
+	File   string          `json:"file"`
+	Result *project.Result `json:"result,omitempty"`
+	Error  *report         `json:"error,omitempty"`
+}
+
+// createAll creates the projects of every spec in a folder.
+func (g *globals) createAll(ctx context.Context, o *specOptions) error {
+	for _, flag := range append(specFlags(), "password-stdin", "password-file") {
+		if o.flags.Changed(flag) {
+			return usagef("--%s names one project's; with a folder, the specs and --credentials-stdin say it", flag)
+		}
+	}
+	credentials := map[whose]*sops.Token{}
+	if o.credentialsStdin {
+		var err error
+		if credentials, err = readCredentials(o.in); err != nil {
+			return err
+		}
+	}
+	items, requests, err := o.readFolder(ctx, credentials)
+	if err != nil {
+		return err
+	}
+	steps, err := g.steps(ctx)
+	if err != nil {
+		return err
+	}
+	progress := newProgress(g.ui, len(items))
+	sent := make([]int, 0, len(items)) // request → item
+	for i := range items {
+		if items[i].Error == nil {
+			sent = append(sent, i)
+		} else {
+			progress.step()
+		}
+	}
+	steps.CreateAll(ctx, requests, func(request int, result *project.Result, err error) {
+		items[sent[request]].Result = result
+		items[sent[request]].fail(ctx, err)
+		progress.step()
+	})
+	progress.end()
+	return g.tellAll(items)
+}
+
+// readFolder reads the specs of a folder in name order. A bad one is an item with an
+// error, and no request.
+func (o *specOptions) readFolder(ctx context.Context, credentials map[whose]*sops.Token) ([]bulkItem, []project.Request, error) {
+	var files []string
+	for _, pattern := range []string{"*.yaml", "*.yml"} {
+		found, err := filepath.Glob(filepath.Join(globQuote(o.file), pattern))
+		if err != nil {
+			return nil, nil, usageError{err}
+		}
+		files = append(files, found...)
+	}
+	if len(files) == 0 {
+		return nil, nil, usagef("%s: no *.yaml files", o.file)
+	}
+	slices.Sort(files)
+	items := make([]bulkItem, len(files))
+	var requests []project.Request
+	byID := map[string]string{}
+	for i, file := range files {
+		items[i].File = file
+		p, err := readProject(file)
+		if err == nil {
+			if other := byID[p.Metadata.Name]; other != "" {
+				err = generator.Problems{{File: file, Field: "metadata.name", Reason: fmt.Sprintf("%s is in %s, too", p.Metadata.Name, other)}}
+			}
+		}
+		if err != nil {
+			items[i].fail(ctx, err)
+			continue
+		}
+		byID[p.Metadata.Name] = file
+		req := project.Request{Project: p.Metadata.Name, Overwrite: o.overwrite, Edit: replace(p, nil)}
+		if secret := p.Spec.PullSecret; secret != nil {
+			req.Token = credentials[whose{p.Spec.Owner, secret.Registry, secret.Username}]
+		}
+		requests = append(requests, req)
+	}
+	return items, requests, nil
+}
+
+// globQuote takes the meaning from what a folder's name shares with a pattern.
+func globQuote(name string) string {
+	var quoted []byte
+	for _, c := range []byte(name) {
+		if bytes.IndexByte([]byte(`*?[\`), c) >= 0 {
+			quoted = append(quoted, '\\')
+		}
+		quoted = append(quoted, c)
+	}
+	return string(quoted)
+}
+
+func readProject(file string) (*generator.Project, error) {
+	doc, err := os.ReadFile(file)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return generator.ParseProject(file, doc)
+}
+
+func (item *bulkItem) fail(ctx context.Context, err error) {
+	if err != nil {
+		r := explain(ctx, err)
+		item.Error = &r
+	}
+}
+
+// tellAll says what became of each spec; its error holds the exit status if any failed.
+func (g *globals) tellAll(items []bulkItem) error {
+	changed, failed, status := 0, 0, exitUsage
+	for _, item := range items {
+		switch {
+		case item.Error != nil:
+			failed++
+			status = min(status, item.Error.Status)
+		case item.Result.Changed:
+			changed++
+		}
+	}
+	if g.output != "" {
+		if err := g.ui.print(items, g.output); err != nil {
+			return err
+		}
+	} else {
+		for _, item := range items {
+			if item.Error != nil {
+				g.ui.failed("%s", item.File)
+				g.ui.report(*item.Error)
+			} else {
+				g.ui.problems(item.Result.Warnings)
+			}
+		}
+		g.ui.done("%d projects created or changed, %d as they were, %d failed", changed, len(items)-changed-failed, failed)
+	}
+	if failed > 0 {
+		return statusError(status)
+	}
+	return nil
+}
