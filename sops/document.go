@@ -253,7 +253,7 @@ func (m *metadata) readStanzas(list *yaml.Node) error {
 	for _, item := range list.Content {
 		s := stanza{recipient: text(child(item, "recipient")), enc: text(child(item, "enc"))}
 		if s.recipient == "" || s.enc == "" || len(item.Content) != 4 {
-			return foreign("an entry of sops.age is not a recipient and its wrapped key")
+			return foreign("an entry of sops.age is not a recipient and its wrapped key, or was cut short")
 		}
 		m.stanzas = append(m.stanzas, s)
 	}

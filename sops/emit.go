@@ -114,11 +114,14 @@ func (e *emitter) sopsBlock(key []byte, recipients []string, modified time.Time)
 }
 
 // yamlScalar writes one line of text as upstream does, through the YAML
-// library, which parses what it wrote once more; a text that cannot be anything
-// but plain skips that.
+// library, which parses what it wrote once more; names and numbers, whose form
+// is known, skip that.
 func yamlScalar(s string) (string, error) {
-	if plainScalar(s) {
+	switch {
+	case plainScalar(s):
 		return s, nil
+	case s != "" && strings.Trim(s, "0123456789") == "":
+		return `"` + s + `"`, nil
 	}
 	node, err := scalarNode(s)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/getsops/sops/v3"
@@ -56,15 +57,29 @@ func (d *document) decrypt(dataKey []byte) (*yaml.Node, error) {
 	if d.sops.selectors == 0 {
 		tree.Metadata.UnencryptedSuffix = sops.DefaultUnencryptedSuffix
 	}
-	computed, err := tree.Decrypt(dataKey, aes.NewCipher())
+	computed, err := tree.Decrypt(dataKey, cautious{aes.NewCipher()})
 	if err != nil {
 		return nil, &TamperedError{Kind: Changed, Detail: "a value does not decrypt under its key"}
 	}
-	stored, err := aes.NewCipher().Decrypt(d.sops.mac, dataKey, d.sops.lastModified.Format(time.RFC3339))
+	stored, err := cautious{aes.NewCipher()}.Decrypt(d.sops.mac, dataKey, d.sops.lastModified.Format(time.RFC3339))
 	if text, ok := stored.(string); err != nil || !ok || subtle.ConstantTimeCompare([]byte(text), []byte(computed)) != 1 {
 		return nil, &TamperedError{Kind: Changed, Detail: "the MAC is not that of these values"}
 	}
 	return fromTree(tree.Branches[0])
+}
+
+// knownValue is what upstream's cipher writes. It would also take a value of
+// type bytes, and panics when it has decrypted one.
+var knownValue = regexp.MustCompile(`^ENC\[AES256_GCM,data:[^,]+,iv:[^,]+,tag:[^,]+,type:(str|int|float|bool|time|comment)\]$`)
+
+// cautious decrypts only what upstream's cipher can have encrypted.
+type cautious struct{ aes.Cipher }
+
+func (c cautious) Decrypt(ciphertext string, key []byte, additional string) (any, error) {
+	if ciphertext != "" && !knownValue.MatchString(ciphertext) {
+		return nil, errors.New("not an encrypted value")
+	}
+	return c.Cipher.Decrypt(ciphertext, key, additional)
 }
 
 // toTree converts a mapping to upstream's tree, leaving out the sops block.

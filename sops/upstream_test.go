@@ -203,7 +203,7 @@ func TestEmitsAsUpstream(t *testing.T) {
 
 // scalars are texts that YAML could take for something else.
 var scalars = []string{
-	"alice", "Alice.B-c_d/e", "1", "01", "0x1f", "1e3", "1_000", "1.5", ".5", "-", "--", "-1", "+1", "true", "True", "yes", "NO", "on", "Off", "y", "N", "null", "Null", "~",
+	"alice", "Alice.B-c_d/e", "0", "1", "01", "08", "09", "00", "123456789012345678901234567890", "0x1f", "1e3", "1_000", "1.5", ".5", "-", "--", "-1", "+1", "true", "True", "yes", "NO", "on", "Off", "y", "N", "null", "Null", "~",
 	"nan", ".nan", ".inf", "-.Inf", "=", "2001-01-01", "12:30:45", "a:b", "a: b", "a:", ":a", "a #b", "a#b", "#a", "&a", "*a", "!a", "|", ">", "@a", "`a", "%a", "'", "''",
 	`"`, `"a"`, "a'b", `a\b`, "{a}", "[a]", "a,b", ", a", "? a", "?a", "- a", "-a", "a ", " a", "a  b", "é", "☃", "\U0001F600", "日本", "---", "...", "--- a", "a---", "$x", "tcr$robot+x",
 	"a|b", "a>b", "a%b", "null.", "true/", "x509", "e5", "Infinity", "0b1", "0o7", "1,2", "v1.3f29c0aa.abc-_", "alice@example.com", strings.Repeat("long text ", 60) + "end",
