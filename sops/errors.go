@@ -8,42 +8,44 @@ import (
 // What stops a seal or a look at one. Test for these with errors.Is; the
 // message around them names the file and the mend.
 var (
-	// ErrNoKey: something must be sealed, or a token compared with what is
-	// sealed, and the Sealer holds no berth key.
+	// ErrNoKey says that something must be sealed, or a token compared with
+	// what is sealed, and that the Sealer holds no berth key.
 	ErrNoKey = errors.New("no berth key")
-	// ErrNoToken: a pull secret must be sealed, and no token was given.
+	// ErrNoToken says that a pull secret must be sealed and no token was given.
 	ErrNoToken = errors.New("no token")
-	// ErrUnknownKey: a file was signed or fingerprinted with a berth key that
-	// is neither trusted nor held, or the held key is not one that is trusted.
+	// ErrUnknownKey says that a file was signed or fingerprinted with a berth
+	// key that is neither trusted nor held, or that the key held is not one
+	// that is trusted.
 	ErrUnknownKey = errors.New("unknown berth key")
-	// ErrUnpinned: a platform recipient is not pinned in the berth key.
+	// ErrUnpinned says that a platform recipient is not pinned in the berth key.
 	ErrUnpinned = errors.New("recipient is not pinned in the berth key")
-	// ErrNoIdentity: none of the age identities given opens the file.
+	// ErrNoIdentity says that none of the age identities given opens the file.
 	ErrNoIdentity = errors.New("no age identity that opens it")
 )
 
 // TamperKind says in one word what is wrong with a sealed file.
 type TamperKind string
 
+// The kinds of a TamperedError.
 const (
-	// Unsigned: a SOPS file without berth's signature on its first line.
+	// Unsigned is a SOPS file without berth's signature on its first line.
 	Unsigned TamperKind = "unsigned"
-	// Changed: the signature is not one of these bytes.
+	// Changed is a file whose signature is not one of these bytes.
 	Changed TamperKind = "changed"
-	// Copied: byte for byte what berth sealed, but for another path.
+	// Copied is, byte for byte, what berth sealed for another path.
 	Copied TamperKind = "copied"
-	// Spliced: put together from parts of different files: signed for another
-	// path, or sealed to another recipient, or carrying another name.
+	// Spliced is put together from parts of different files: signed for
+	// another path, sealed to another recipient, or carrying another name.
 	Spliced TamperKind = "spliced"
-	// Older: a true seal of this path that the base has already left behind.
+	// Older is a true seal of this path that the base has already left behind.
 	Older TamperKind = "older"
-	// Foreign: not a file that berth could have written: no SOPS file, cut
+	// Foreign is not a file that berth could have written: no SOPS file, cut
 	// short, several documents, a KMS or PGP key, key groups, unknown fields.
 	Foreign TamperKind = "foreign"
 )
 
 // A TamperedError says that a sealed file is not what berth sealed for its
-// path. berth never seals over such a file by itself.
+// path. A Sealer replaces such a file only when it is asked to overwrite.
 type TamperedError struct {
 	Path   string     // of the file; empty when only bytes were given
 	Kind   TamperKind // one word

@@ -106,12 +106,13 @@ func wantTampered(t testing.TB, err error, kind TamperKind, detail string) {
 	}
 }
 
-func replace(t testing.TB, data []byte, old, new string) []byte {
+// replace puts with where find stands first.
+func replace(t testing.TB, data []byte, find, with string) []byte {
 	t.Helper()
-	if !bytes.Contains(data, []byte(old)) {
-		t.Fatalf("no %q in\n%s", old, data)
+	if !bytes.Contains(data, []byte(find)) {
+		t.Fatalf("no %q in\n%s", find, data)
 	}
-	return bytes.Replace(data, []byte(old), []byte(new), 1)
+	return bytes.Replace(data, []byte(find), []byte(with), 1)
 }
 
 // encoded finds what may be base64 (either alphabet) or hexadecimal.

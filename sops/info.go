@@ -181,7 +181,7 @@ func exactKeys(where string, node *yaml.Node, want []string) error {
 	}
 	for key := range pairs(node) {
 		if !slices.Contains(want, key.Value) {
-			return foreign(fmt.Sprintf("%s has a field %q that berth does not write", where, clip(key.Value)))
+			return foreign(fmt.Sprintf("%s has a field %q that this berth does not write", where, clip(key.Value)))
 		}
 	}
 	if len(node.Content) != 2*len(want) {

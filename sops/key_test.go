@@ -145,7 +145,7 @@ func TestKeyNeverPrints(t *testing.T) {
 	}
 	s := k.current()
 	secrets := []string{
-		fixedKey[len(secretPrefix):], hex.EncodeToString(s.raw[:]), fmt.Sprint(s.raw), fmt.Sprint(s.signing), fmt.Sprint(s.fingerprint),
+		fixedKey[len(secretPrefix):], hex.EncodeToString(s.raw[:]), fmt.Sprint(s.raw), fmt.Sprintf("%d", s.signing), fmt.Sprintf("%d", s.fingerprint),
 		hex.EncodeToString(s.fingerprint), hex.EncodeToString(s.signing.Seed()), fmt.Sprintf("%#v", s.fingerprint), string(s.raw[1:]),
 	}
 	for name, value := range map[string]any{

@@ -139,7 +139,7 @@ func TestOpenErrors(t *testing.T) {
 	s := p.project(t, "shop", "alice", marked)
 	sealed := string(s.seal.Data)
 	_, body, _ := strings.Cut(sealed, "\n")
-	put := func(in, old, new string) string { return string(replace(t, []byte(in), old, new)) }
+	put := func(in, find, with string) string { return string(replace(t, []byte(in), find, with)) }
 	for name, tc := range map[string]struct {
 		data, identities string
 		kind             TamperKind

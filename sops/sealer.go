@@ -22,7 +22,8 @@ type Sealer struct {
 
 // NewSealer returns a Sealer that signs with key and believes what the trusted
 // keys have signed; when trusted is empty, what key itself has signed. With a
-// nil key it keeps seals and makes none.
+// nil key it keeps seals and makes none. The Sealer has copies: what is pinned
+// or rotated in key afterwards does not reach it.
 func NewSealer(key *Key, trusted []PublicKey) *Sealer {
 	s := &Sealer{trusted: slices.Clone(trusted), now: time.Now}
 	if key.current() != nil {

@@ -49,7 +49,7 @@ func TestTampered(t *testing.T) {
 	line, body, _ := strings.Cut(sealed, "\n")
 	bobLine, bobBody, _ := strings.Cut(string(bob.seal.Data), "\n")
 	values := func(s string) string { return s[strings.Index(s, "\ntype: "):] }
-	put := func(old, new string) string { return string(replace(t, alice.seal.Data, old, new)) }
+	put := func(find, with string) string { return string(replace(t, alice.seal.Data, find, with)) }
 	block := func(field string) string { return put("\nsops:\n", "\nsops:\n    "+field+"\n") }
 
 	for name, tc := range map[string]struct {
@@ -191,14 +191,14 @@ func flip(s string, at int) string {
 func TestSignedForeign(t *testing.T) {
 	p := newPlatform(t)
 	s := p.project(t, "shop", "alice", marked)
-	for old, new := range map[string]string{
+	for find, with := range map[string]string{
 		"kind: Secret":  "kind: ConfigMap",
 		"\nsops:\n":     "\nsops:\n    kms: [{arn: a}]\n",
 		"owner: alice":  "owner: &a alice",
 		encryptedRegex:  "^data$",
 		".dockerconfig": "x.dockerconfig",
 	} {
-		signed := p.resign(s.req.Path, replace(t, s.seal.Data, old, new))
+		signed := p.resign(s.req.Path, replace(t, s.seal.Data, find, with))
 		_, err := Verify(s.req.Path, signed, p.key.PublicKeys(), nil)
 		wantTampered(t, err, Foreign, "")
 		_, err = p.sealer.PullSecret(signed, s.req, &s.token)
