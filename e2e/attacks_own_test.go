@@ -78,7 +78,7 @@ func leakFrom(a scene) map[string]any {
 	return map[string]any{
 		"name":    "leak",
 		"options": map[string]any{"disableNameSuffixHash": true},
-		"files":   []any{"leak=../../../" + a.victim.id + "/overlays/dev/ghcr-secret.sops.yaml"},
+		"files":   []any{"leak.yaml=../../../" + a.victim.id + "/overlays/dev/ghcr-secret.sops.yaml"},
 	}
 }
 
@@ -119,7 +119,7 @@ func escapingAttacks() []attack {
 		return attack{
 			id: id, writer: ownProject, what: what, by: narrowRights,
 			commit: func(a scene) error {
-				return addResource(a.overlay(), "evil.yaml", fmt.Sprintf(manifest, a.namespace()))
+				return addResource(a.overlay(), "evil.yaml", a.fill(manifest))
 			},
 			seen: refused(workload, "ReconciliationFailed", "cannot patch resource"),
 			hit: func(ctx context.Context, a scene) error {
@@ -136,49 +136,50 @@ func escapingAttacks() []attack {
 		return schema.GroupVersionKind{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: kind}
 	}
 	const subject = `
-subjects: [{kind: ServiceAccount, name: "%[1]s", namespace: flux-projects}]`
+subjects: [{kind: ServiceAccount, name: "SELF", namespace: flux-projects}]`
 	return []attack{
 		escape("clusterrolebinding", "a ClusterRoleBinding to cluster-admin", `apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
-metadata: {name: "%[1]s", annotations: {evil: "yes"}}
+metadata: {name: "SELF", annotations: {evil: "yes"}}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}`+subject, rbac("ClusterRoleBinding"), ""),
 		escape("rolebinding", "a RoleBinding in the own namespace", `apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
-metadata: {name: evil, annotations: {evil: "yes"}, namespace: "%[1]s"}
+metadata: {name: evil, annotations: {evil: "yes"}, namespace: "SELF"}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: admin}`+subject, rbac("RoleBinding"), "evil"),
 		escape("own-rolebinding", "the own RoleBinding, changed", `apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
-metadata: {name: berth, annotations: {evil: "yes"}, namespace: "%[1]s"}
+metadata: {name: berth, annotations: {evil: "yes"}, namespace: "SELF"}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: berth-project}`+subject, rbac("RoleBinding"), "berth"),
 		escape("own-namespace", "the own Namespace's pod security, lifted", `apiVersion: v1
 kind: Namespace
-metadata: {name: "%[1]s", annotations: {evil: "yes"}, labels: {pod-security.kubernetes.io/enforce: privileged}}`, core("Namespace"), ""),
+metadata: {name: "SELF", annotations: {evil: "yes"}, labels: {pod-security.kubernetes.io/enforce: privileged}}`, core("Namespace"), ""),
 		escape("own-quota", "the own ResourceQuota, raised", `apiVersion: v1
 kind: ResourceQuota
-metadata: {name: berth, annotations: {evil: "yes"}, namespace: "%[1]s"}
+metadata: {name: berth, annotations: {evil: "yes"}, namespace: "SELF"}
 spec: {hard: {pods: "5000"}}`, core("ResourceQuota"), "berth"),
 		escape("own-limits", "the own LimitRange, lifted", `apiVersion: v1
 kind: LimitRange
-metadata: {name: berth, annotations: {evil: "yes"}, namespace: "%[1]s"}
+metadata: {name: berth, annotations: {evil: "yes"}, namespace: "SELF"}
 spec: {limits: []}`, core("LimitRange"), "berth"),
 		escape("own-network-policy", "the own NetworkPolicy, opened", `apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
-metadata: {name: berth, annotations: {evil: "yes"}, namespace: "%[1]s"}
+metadata: {name: berth, annotations: {evil: "yes"}, namespace: "SELF"}
 spec: {podSelector: {}, ingress: [{}]}`, schema.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"}, "berth"),
 		escape("flux-kustomization", "a Flux Kustomization of one's own", `apiVersion: kustomize.toolkit.fluxcd.io/v1
 kind: Kustomization
-metadata: {name: evil, annotations: {evil: "yes"}, namespace: "%[1]s"}
+metadata: {name: evil, annotations: {evil: "yes"}, namespace: "SELF"}
 spec: {interval: 1h, prune: true, path: ./, sourceRef: {kind: GitRepository, name: flux-projects, namespace: flux-projects}}`,
 			schema.GroupVersionKind{Group: "kustomize.toolkit.fluxcd.io", Version: "v1", Kind: "Kustomization"}, "evil"),
 		newNamespaceAttack(), otherNamespaceAttack(), privilegedPodAttack(),
 	}
 }
 
+// newNamespaceAttack ends at the own Namespace: targetNamespace renames it.
 func newNamespaceAttack() attack {
 	return attack{
-		id: "new-namespace", writer: ownProject, what: "a new Namespace", by: narrowRights,
+		id: "new-namespace", writer: ownProject, what: "a new Namespace", by: targetNamespace,
 		commit: func(a scene) error {
-			return addResource(a.overlay(), "evil.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: evil-namespace, annotations: {evil: \"yes\"}}\n")
+			return writeKustomization(a, "apiVersion: v1\nkind: Namespace\nmetadata: {name: evil-namespace, annotations: {evil: \"yes\"}}\n")
 		},
 		seen: refused(workload, "ReconciliationFailed", "cannot patch resource"),
 		hit: func(ctx context.Context, _ scene) error {

@@ -143,7 +143,7 @@ func tenantAttacks() []attack {
 		return attack{
 			id: id, writer: platformPaths, what: what, by: by,
 			commit: func(a scene) error {
-				return addResource(a.self.tenant(a.dir), "evil.yaml", fmt.Sprintf(manifest, a.namespace(), a.victim.namespace("dev")))
+				return addResource(a.self.tenant(a.dir), "evil.yaml", a.fill(manifest))
 			},
 			seen: refused(tenant, "ReconciliationFailed", message), hit: hit,
 		}
@@ -153,7 +153,7 @@ func tenantAttacks() []attack {
 	return []attack{
 		slip("replaced-platform-key", "another identity in `sops-age`", "may only touch the key Secrets of projects", `apiVersion: v1
 kind: Secret
-metadata: {name: sops-age, namespace: flux-projects}
+metadata: {name: sops-age, namespace: flux-projects, annotations: {kustomize.toolkit.fluxcd.io/prune: disabled}}
 stringData: {evil.txt: not an age key}
 `, platformPolicy, func(ctx context.Context, _ scene) error {
 			var key corev1.Secret
@@ -170,17 +170,17 @@ metadata: {name: kube-node-lease, annotations: {evil: "yes", kustomize.toolkit.f
 		slip("foreign-account", "a RoleBinding that lets the project's ServiceAccount into alice's namespace",
 			"must give berth-project to the namespace's own ServiceAccount", `apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
-metadata: {name: evil, namespace: "%[2]s", annotations: {evil: "yes"}}
+metadata: {name: evil, namespace: "VICTIM", annotations: {evil: "yes"}}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: berth-project}
-subjects: [{kind: ServiceAccount, name: "%[1]s", namespace: flux-projects}]
+subjects: [{kind: ServiceAccount, name: "SELF", namespace: flux-projects}]
 `, platformPolicy, func(ctx context.Context, a scene) error {
 				return marked(ctx, binding, a.victim.namespace("dev"), "evil")
 			}),
 		slip("cluster-admin", "a RoleBinding to cluster-admin", "attempting to grant RBAC permissions not currently held", `apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
-metadata: {name: evil, namespace: "%[1]s", annotations: {evil: "yes"}}
+metadata: {name: evil, namespace: "SELF", annotations: {evil: "yes"}}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
-subjects: [{kind: ServiceAccount, name: "%[1]s", namespace: flux-projects}]
+subjects: [{kind: ServiceAccount, name: "SELF", namespace: flux-projects}]
 `, berthRights, func(ctx context.Context, a scene) error { return marked(ctx, binding, a.namespace(), "evil") }),
 	}
 }

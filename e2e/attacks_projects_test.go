@@ -99,7 +99,7 @@ func typeTrick() attack {
 	return attack{
 		id: "type-int", writer: allProjects, by: noDefence,
 		what:   "`type:int` on alice's ciphertext: Flux before 2.10 prints the value in the Kustomization's status",
-		commit: func(a scene) error { return replaceIn(a.sealed(), "type:str]\nkind", "type:int]\nkind") },
+		commit: func(a scene) error { return replaceIn(a.sealed(), "type:str]\nsops:", "type:int]\nsops:") },
 		hit: func(ctx context.Context, a scene) error {
 			ready, err := fleet.Settled(ctx, a.namespace(), a.commit)
 			if err == nil && !holds([]byte(ready.Message), a.self.owner.token) {
@@ -171,7 +171,7 @@ func generatedAttack() attack {
 		hit: func(ctx context.Context, a scene) error {
 			var leak corev1.ConfigMap
 			err := fleet.Client.Get(ctx, client.ObjectKey{Namespace: a.namespace(), Name: "leak"}, &leak)
-			if err == nil && !holds([]byte(leak.Data["leak"]), a.self.owner.token) {
+			if err == nil && !holds([]byte(leak.Data["leak.yaml"]), a.self.owner.token) {
 				err = errors.New("the ConfigMap does not hold the token")
 			}
 			return err

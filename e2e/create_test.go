@@ -73,7 +73,7 @@ func checkDeployment(t *testing.T, p project, env string) {
 	if got := pod.Containers[0].Image; got != p.image {
 		t.Errorf("image is %s, want %s", got, p.image)
 	}
-	eventually(t, time.Minute, func(ctx context.Context) error { return somePod(ctx, p.namespace(env)) })
+	eventually(t, func(ctx context.Context) error { return somePod(ctx, p.namespace(env)) })
 }
 
 // somePod is nil once a Pod of the app was admitted.

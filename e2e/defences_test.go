@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -37,7 +36,7 @@ const (
 
 func (d defence) String() string {
 	return [...]string{
-		"project keys", "the platform key stays with the platform", "the project's narrow rights", "`targetNamespace`", "the narrow rights of `berth`", "pod security",
+		"project keys", "the platform key stays with the platform", "the project's narrow rights", "`targetNamespace`, then narrow rights", "the narrow rights of `berth`", "pod security",
 		"admission policy `berth-pods`", "admission policy `berth-kustomizations`", "admission policy `berth-platform`",
 		"**not the cluster**",
 	}[d]
@@ -46,7 +45,7 @@ func (d defence) String() string {
 // takenAway says how the control took the defence away.
 func (d defence) takenAway() string {
 	return [...]string{
-		"with the victim's key in the project's key Secret", "with the platform key in the project's key Secret", "as cluster-admin", "without it and as cluster-admin", "with `berth` as admin of that namespace",
+		"with the victim's key in the project's key Secret", "with the platform key in the project's key Secret", "as cluster-admin", "without both", "with `berth` as admin of that namespace",
 		"in a privileged namespace", "without the policy", "without the policy", "without the policy", "",
 	}[d]
 }
@@ -58,7 +57,7 @@ func takeDefencesAway(t *testing.T, attacks []attack, scenes []scene) {
 	t.Cleanup(func() { restoreDefences(t) })
 	policies := []string{"berth-pods", "berth-kustomizations", "berth-platform"}
 	kubectl(t, append([]string{"delete", "validatingadmissionpolicybinding"}, policies...)...)
-	eventually(t, time.Minute, policiesAreOff)
+	eventually(t, policiesAreOff)
 
 	admins := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "e2e-control"},
@@ -103,7 +102,7 @@ func (a attack) takeAway(ctx context.Context, here scene) error {
 
 // restoreDefences puts the policies back as an administrator would.
 func restoreDefences(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), stand.Patience)
 	defer cancel()
 	files, err := fleet.Do(ctx, "", "export", "--cluster", stand.Cluster)
 	must(t, err)
@@ -112,7 +111,7 @@ func restoreDefences(t *testing.T) {
 	_, err = fleet.Kubectl(ctx, "", "delete", "--ignore-not-found",
 		"clusterrolebinding/e2e-control", "clusterrolebinding/project-clusterrolebinding-dev", "namespace/evil-namespace")
 	must(t, err)
-	must(t, fleet.Eventually(ctx, time.Minute, func(ctx context.Context) error {
+	must(t, fleet.Eventually(ctx, stand.Patience, func(ctx context.Context) error {
 		if policiesAreOff(ctx) == nil {
 			return errors.New("the admission policies are not in force again")
 		}

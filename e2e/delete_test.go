@@ -26,7 +26,7 @@ func TestDelete(t *testing.T) {
 	rest := shop
 	rest.environments = []string{"development", "production"}
 	settle(t, rest, neighbour)
-	eventually(t, time.Minute, func(ctx context.Context) error { return environmentGone(ctx, shop.namespace("staging")) })
+	eventually(t, func(ctx context.Context) error { return environmentGone(ctx, shop.namespace("staging")) })
 	for _, env := range rest.environments {
 		checkPullSecret(t, rest, env)
 	}
@@ -34,7 +34,7 @@ func TestDelete(t *testing.T) {
 	berth(t, "", "delete", "project", shop.id, "--yes")
 	settle(t, neighbour)
 	begin := time.Now()
-	eventually(t, time.Minute, shop.gone)
+	eventually(t, shop.gone)
 	t.Logf("the namespaces are gone after %v", time.Since(begin).Round(10*time.Millisecond))
 
 	if after := versions(t, neighbour); after != before {

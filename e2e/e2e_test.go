@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -58,7 +57,7 @@ func run(m *testing.M) (code int) {
 
 // leftBehind is nil once the cluster holds nothing of any project.
 func leftBehind(ctx context.Context) error {
-	return fleet.Eventually(ctx, 2*time.Minute, func(ctx context.Context) error {
+	return fleet.Eventually(ctx, stand.Patience, func(ctx context.Context) error {
 		out, err := fleet.Kubectl(ctx, "", "get", "namespaces,clusterrolebindings,kustomizations,secrets,serviceaccounts",
 			"--all-namespaces", "--output", `jsonpath={range .items[*]}{.kind}/{.metadata.name}{"\n"}{end}`)
 		if err != nil {
@@ -148,7 +147,7 @@ func push(t *testing.T, owner user, id string, environments ...string) project {
 // left in their folders. Flux clears the cluster while the next test runs; that
 // it does is checked when all are done.
 func removeAll(t *testing.T, projects []project) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), stand.Patience)
 	defer cancel()
 	commit, err := fleet.Edit(ctx, "Clean up after a test", func(dir string) error {
 		for _, p := range projects {
@@ -207,9 +206,9 @@ func get[T client.Object](t *testing.T, namespace, name string, into T) T {
 }
 
 // eventually polls until try succeeds.
-func eventually(t *testing.T, limit time.Duration, try func(context.Context) error) {
+func eventually(t *testing.T, try func(context.Context) error) {
 	t.Helper()
-	must(t, fleet.Eventually(t.Context(), limit, try))
+	must(t, fleet.Eventually(t.Context(), stand.Patience, try))
 }
 
 // absent is nil when an object is not there.

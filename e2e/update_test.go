@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -22,7 +21,7 @@ func TestUpdate(t *testing.T) {
 	}
 	before := map[string]int64{}
 	for _, env := range shop.environments {
-		eventually(t, time.Minute, func(ctx context.Context) error { return somePod(ctx, shop.namespace(env)) })
+		eventually(t, func(ctx context.Context) error { return somePod(ctx, shop.namespace(env)) })
 		before[env] = podTemplate(env)
 	}
 
@@ -48,7 +47,7 @@ func TestUpdate(t *testing.T) {
 	settle(t, shop)
 	for _, env := range shop.environments {
 		checkDeployment(t, shop, env)
-		eventually(t, time.Minute, func(ctx context.Context) error { return podRuns(ctx, shop.namespace(env), shop.image) })
+		eventually(t, func(ctx context.Context) error { return podRuns(ctx, shop.namespace(env), shop.image) })
 	}
 }
 
@@ -79,7 +78,7 @@ func TestRestore(t *testing.T) {
 	k, err := fleet.Kustomization(t.Context(), namespace)
 	must(t, err)
 	must(t, fleet.Reconcile(t.Context(), k))
-	eventually(t, time.Minute, func(ctx context.Context) error {
+	eventually(t, func(ctx context.Context) error {
 		var secret corev1.Secret
 		return fleet.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "ghcr-secret"}, &secret)
 	})

@@ -89,7 +89,7 @@ func (s *Stand) Sync(ctx context.Context, commit string) error {
 	if err := s.Reconcile(ctx, repo); err != nil {
 		return err
 	}
-	return s.Eventually(ctx, time.Minute, func(ctx context.Context) error {
+	return s.Eventually(ctx, Patience, func(ctx context.Context) error {
 		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(repo), repo); err != nil {
 			return err
 		}
@@ -132,16 +132,20 @@ func (s *Stand) Kustomization(ctx context.Context, name string) (*kustomizev1.Ku
 }
 
 // Settled returns the Ready condition of a Kustomization once Flux has tried the
-// commit (or a later one) there, and an error before.
+// commit (or a later one) there, and an error before. Flux does not count a path
+// that is not there as a try, so that failure is returned for any commit.
 func (s *Stand) Settled(ctx context.Context, name, commit string) (metav1.Condition, error) {
 	k, err := s.Kustomization(ctx, name)
 	if err != nil {
 		return metav1.Condition{}, err
 	}
+	ready := meta.FindStatusCondition(k.Status.Conditions, fluxmeta.ReadyCondition)
+	if ready != nil && ready.Reason == fluxmeta.ArtifactFailedReason {
+		return *ready, nil
+	}
 	if err := s.includes(ctx, k.Status.LastAttemptedRevision, commit); err != nil {
 		return metav1.Condition{}, fmt.Errorf("%s %w: %s", name, err, conditions(k.Status.Conditions))
 	}
-	ready := meta.FindStatusCondition(k.Status.Conditions, fluxmeta.ReadyCondition)
 	if ready == nil || ready.Status == metav1.ConditionUnknown || ready.ObservedGeneration != k.Generation {
 		return metav1.Condition{}, fmt.Errorf("%s is at work: %s", name, conditions(k.Status.Conditions))
 	}
@@ -151,7 +155,7 @@ func (s *Stand) Settled(ctx context.Context, name, commit string) (metav1.Condit
 // Ready waits until Kustomizations have applied the commit or a later one.
 func (s *Stand) Ready(ctx context.Context, commit string, names ...string) error {
 	for _, name := range names {
-		err := s.Eventually(ctx, time.Minute, func(ctx context.Context) error {
+		err := s.Eventually(ctx, Patience, func(ctx context.Context) error {
 			k, err := s.Kustomization(ctx, name)
 			if err != nil {
 				return err

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -67,7 +66,7 @@ func (f *flux) applyCRDs(ctx context.Context, c client.Client) error {
 			return fmt.Errorf("installing %s: %w", file, err)
 		}
 		name := crd.Name
-		err = eventually(ctx, time.Minute, nil, func(ctx context.Context) error {
+		err = eventually(ctx, Patience, nil, func(ctx context.Context) error {
 			var got apiextensionsv1.CustomResourceDefinition
 			if err := c.Get(ctx, client.ObjectKey{Name: name}, &got); err != nil {
 				return err
@@ -153,7 +152,7 @@ func (f *flux) start(ctx context.Context, k *kube, c client.Client) error {
 	if err != nil {
 		return err
 	}
-	return eventually(ctx, time.Minute, f.processes(), func(ctx context.Context) error {
+	return eventually(ctx, Patience, f.processes(), func(ctx context.Context) error {
 		for _, port := range ports[:2] {
 			if err := healthy(ctx, http.DefaultClient, "http://"+loopback(port)+"/readyz"); err != nil {
 				return err

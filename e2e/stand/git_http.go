@@ -99,6 +99,11 @@ func withLength(r *http.Request) *http.Request {
 	return r
 }
 
+// Git runs git in a folder, away from the configuration of whoever runs the tests.
+func Git(ctx context.Context, dir string, args ...string) (string, error) {
+	return gitOutput(ctx, dir, args...)
+}
+
 func runGit(ctx context.Context, dir string, args ...string) error {
 	_, err := gitOutput(ctx, dir, args...)
 	return err

@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -58,7 +57,7 @@ func (k *kube) startEtcd(ctx context.Context, client, peer int) (err error) {
 	if err != nil {
 		return err
 	}
-	return eventually(ctx, time.Minute, []*process{k.etcd}, func(ctx context.Context) error {
+	return eventually(ctx, Patience, []*process{k.etcd}, func(ctx context.Context) error {
 		return healthy(ctx, http.DefaultClient, "http://"+loopback(client)+"/health")
 	})
 }
@@ -95,7 +94,7 @@ func (k *kube) startAPIServer(ctx context.Context, etcd, port int) error {
 		return err
 	}
 	certificate := filepath.Join(pki, "apiserver.crt")
-	return eventually(ctx, 2*time.Minute, []*process{k.etcd, k.api}, func(ctx context.Context) error {
+	return eventually(ctx, Patience, []*process{k.etcd, k.api}, func(ctx context.Context) error {
 		ca, err := os.ReadFile(certificate)
 		if err != nil {
 			return err
@@ -105,6 +104,7 @@ func (k *kube) startAPIServer(ctx context.Context, etcd, port int) error {
 			BearerToken:     token,
 			TLSClientConfig: rest.TLSClientConfig{CAData: ca},
 			QPS:             -1, // tests poll; the client must not be what they wait for
+			WarningHandler:  rest.NoWarnings{},
 		}
 		client, err := rest.HTTPClientFor(k.admin)
 		if err != nil {
@@ -127,7 +127,8 @@ func (k *kube) startManager() (err error) {
 		"--secure-port=0",
 		"--kube-api-qps=200", "--kube-api-burst=400",
 		"--controllers=namespace-controller,deployment-controller,replicaset-controller,"+
-			"garbage-collector-controller,serviceaccount-controller,resourcequota-controller",
+			"garbage-collector-controller,serviceaccount-controller,resourcequota-controller,"+
+			"validatingadmissionpolicy-status-controller", // it checks the policies' types
 	))
 	return err
 }

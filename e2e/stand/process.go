@@ -15,6 +15,9 @@ import (
 	"time"
 )
 
+// Patience is how long the proofs wait for what takes seconds on an idle machine.
+const Patience = 4 * time.Minute
+
 // A process is one program of the control plane. It leads its own process
 // group and dies with us, even when we are killed.
 type process struct {
@@ -127,16 +130,21 @@ func freePorts(n int) ([]int, error) {
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // eventually calls try until it returns nil. On the deadline it returns the
-// last error, and it stops early when one of the processes has died.
+// last error that try had time to find, and it stops early when one of the
+// processes has died.
 func eventually(ctx context.Context, limit time.Duration, watch []*process, try func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
+	var last error
 	for {
 		err := try(ctx)
 		if err == nil {
 			return nil
+		}
+		if last == nil || ctx.Err() == nil {
+			last = err
 		}
 		for _, p := range watch {
 			if dead := p.ended(); dead != nil {
@@ -145,7 +153,7 @@ func eventually(ctx context.Context, limit time.Duration, watch []*process, try 
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not within %v: %w", limit, err)
+			return fmt.Errorf("not within %v: %w", limit, last)
 		case <-tick.C:
 		}
 	}

@@ -39,7 +39,9 @@ type Options struct {
 	Concurrent int
 	// SSH makes berth and Flux reach the repository over SSH instead of HTTP.
 	SSH bool
-	// TmpDir holds the controllers' temporary files; empty is a folder on disk.
+	// TmpDir holds the controllers' temporary files: every reconciliation unpacks
+	// the repository there. Empty is memory (/dev/shm), as docs/capacity.md
+	// advises for clusters, or a folder on disk where that is missing.
 	TmpDir string
 }
 
@@ -105,8 +107,8 @@ func (s *Stand) start(ctx context.Context, o Options) error {
 		return err
 	}
 	s.flux = &flux{dir: filepath.Join(s.Dir, "flux"), logs: s.Logs(), bin: s.bin, concurrent: o.Concurrent, tmp: o.TmpDir}
-	if s.flux.tmp == "" {
-		s.flux.tmp = filepath.Join(s.Dir, "tmp")
+	if s.flux.tmp, err = temporaryFolder(o.TmpDir, s.Dir); err != nil {
+		return err
 	}
 	if err := s.flux.install(ctx, s.Client); err != nil {
 		return err
@@ -143,9 +145,23 @@ func (s *Stand) Stop(keep bool) {
 	if s.Registry != nil {
 		s.Registry.Close()
 	}
+	if s.flux != nil && s.flux.tmp != "" {
+		os.RemoveAll(s.flux.tmp)
+	}
 	if !keep {
 		os.RemoveAll(s.Dir)
 	}
+}
+
+// temporaryFolder makes a new folder below root, or below /dev/shm, or below dir.
+func temporaryFolder(root, dir string) (string, error) {
+	if root == "" {
+		root = "/dev/shm"
+	}
+	if made, err := os.MkdirTemp(root, "berth-e2e-"); err == nil {
+		return made, nil
+	}
+	return os.MkdirTemp(dir, "tmp-")
 }
 
 // Logs is the folder with one log per process.
