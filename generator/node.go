@@ -21,9 +21,11 @@ func nodeOf(v reflect.Value) *yaml.Node {
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
 			optional := strings.HasSuffix(f.Tag.Get("json"), ",omitempty")
-			if name := jsonName(f); name != "" && !(optional && saysNothing(v.Field(i))) {
-				n.Content = append(n.Content, textNode(name), nodeOf(v.Field(i)))
+			name := jsonName(f)
+			if name == "" || optional && saysNothing(v.Field(i)) {
+				continue
 			}
+			n.Content = append(n.Content, textNode(name), nodeOf(v.Field(i)))
 		}
 		return inline(n)
 	case reflect.Slice:

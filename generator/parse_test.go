@@ -47,9 +47,9 @@ func TestParseProblems(t *testing.T) {
 			"f:3: aliases are not allowed; write the value out",
 		}},
 		"depth": {strings.Repeat("[", 20000), []string{"f: not valid YAML: exceeded max depth of 10000"}},
-		"misspelt": {head + "  imge: i:1\n  enviroments: []\n" + tail, []string{
+		"misspelt": {head + "  imge: i:1\n  environmens: []\n" + tail, []string{
 			"f:7: spec.imge: unknown field; did you mean image?",
-			"f:8: spec.enviroments: unknown field; did you mean environments?",
+			"f:8: spec.environmens: unknown field; did you mean environments?",
 			"f:10: spec.environments[0].image: is required: the project has no image of its own; set spec.image, or the image of each environment",
 		}},
 		"case": {head + "  Image: i:1\n  image: i:1\n" + tail, []string{"f:7: spec.Image: unknown field; did you mean image?"}},

@@ -152,7 +152,7 @@ func TestPure(t *testing.T) {
 	doc := readFile(t, "testdata/private/project.yaml")
 	platform := mustPlatform(t, readFile(t, "testdata/private/berth.yaml"))
 	first := mustPlan(t, platform, mustProject(t, doc))
-	for range 20 {
+	for range 5 {
 		if diff := cmp.Diff(asStrings(first.Files), asStrings(mustPlan(t, platform, mustProject(t, doc)).Files)); diff != "" {
 			t.Fatalf("two plans of one project differ:\n%s", diff)
 		}

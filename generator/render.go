@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	"go.yaml.in/yaml/v2"
 	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/yaml"
 )
 
 const digestLine = "# berth/digest: sha256:"
@@ -77,6 +77,7 @@ func documents(objects ...any) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		// What sigs.k8s.io/yaml does in the end, without its way through JSON.
 		doc, err := yaml.Marshal(data)
 		if err != nil {
 			return nil, fmt.Errorf("marshal %T: %w", typed, err)
