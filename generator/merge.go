@@ -67,6 +67,9 @@ func merge(file string, prior []byte, want any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if bytes.Contains(prior, []byte("\r\n")) {
+		after = bytes.ReplaceAll(after, []byte("\n"), []byte("\r\n"))
+	}
 	// Encoding loses blank lines and odd spacing; bring them back where that
 	// leaves the meaning alone.
 	for _, merged := range [][]byte{restore(prior, before, after), after} {

@@ -89,6 +89,30 @@ func TestMergeProject(t *testing.T) {
 	}
 }
 
+// TestMergeEncodings: files of other editors keep their line breaks and mark.
+func TestMergeEncodings(t *testing.T) {
+	for name, change := range map[string]func(string) string{
+		"line breaks of Windows": func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") },
+		"no last line break":     func(s string) string { return strings.TrimSuffix(s, "\n\n# the end\n") },
+		"document marker":        func(s string) string { return "---\n" + s },
+		"tabs behind values":     func(s string) string { return strings.Replace(s, "kind: Project", "kind: Project\t# tab", 1) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			prior := change(written)
+			p := mustProject(t, prior)
+			p.Spec.Environments[1].Replicas = nil
+			got, err := generator.MergeProject("f", []byte(prior), p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := change(strings.Replace(written, "      replicas: 3\n", "", 1))
+			if diff := cmp.Diff(want, string(got)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
 // TestMergeLists: the order of strings has a meaning and follows what is
 // wanted; comments move along.
 func TestMergeLists(t *testing.T) {

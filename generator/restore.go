@@ -17,7 +17,7 @@ func restore(prior, before, after []byte) []byte {
 	if len(p)*len(b) > maxTable || len(b)*len(a) > maxTable {
 		return after
 	}
-	inPrior, inAfter := align(spaced(b), spaced(p)), align(b, a)
+	inPrior, inAfter := align(spaced(b), spaced(p)), align(unbroken(b), unbroken(a))
 	var out []string
 	pi, bi, ai := 0, 0, 0
 	for i := 0; i <= len(b); i++ {
@@ -39,7 +39,7 @@ func restore(prior, before, after []byte) []byte {
 
 // chunk merges what stands between two lines that all versions share.
 func chunk(prior, before, after []string) []string {
-	if slices.Equal(before, after) {
+	if slices.Equal(unbroken(before), unbroken(after)) {
 		return prior
 	}
 	blank := func(line string) bool { return strings.TrimSpace(line) == "" }
@@ -61,6 +61,15 @@ func spaced(lines []string) []string {
 	out := make([]string, len(lines))
 	for i, line := range lines {
 		out[i] = strings.Join(strings.Fields(line), " ")
+	}
+	return out
+}
+
+// unbroken takes the line breaks off.
+func unbroken(lines []string) []string {
+	out := make([]string, len(lines))
+	for i, line := range lines {
+		out[i] = strings.TrimRight(line, "\r\n")
 	}
 	return out
 }
