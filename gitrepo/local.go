@@ -53,6 +53,8 @@ func (t *localTransport) open(ctx context.Context, service string) (conn, error)
 	if err != nil {
 		return nil, err
 	}
+	// Not killed: git takes its locks away when it is interrupted.
+	cmd.Cancel = func() error { return interrupt(cmd.Process) }
 	cmd.WaitDelay = closeGrace
 	if err := cmd.Start(); err != nil {
 		w.stop()
@@ -60,6 +62,13 @@ func (t *localTransport) open(ctx context.Context, service string) (conn, error)
 	}
 	kill := func() { w.cancel(context.Canceled) }
 	return newStreamConn(w, process{in: in, out: out, stderr: errs, wait: cmd.Wait, kill: kill}), nil
+}
+
+func interrupt(p *os.Process) error {
+	if err := p.Signal(os.Interrupt); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return p.Kill() // Windows knows no signals
+	}
+	return nil
 }
 
 // gitEnv keeps of the environment what git and the repository's hooks need: hooks are

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -253,5 +254,56 @@ func TestHooksDoNotSeeTheServicesSecrets(t *testing.T) {
 	}
 	if strings.Contains(string(env), marked) || !strings.Contains(string(env), "PATH=") {
 		t.Errorf("%s", env)
+	}
+}
+
+func TestInterruptedLocalPushLeavesNoLock(t *testing.T) {
+	for _, name := range []string{"pre-receive", "reference-transaction", "post-receive"} {
+		t.Run(name, func(t *testing.T) {
+			dir := newBare(t)
+			before := seed(t, dir, "main", map[string]string{"f": "x"})
+			hook, ready := filepath.Join(dir, "hooks", name), filepath.Join(t.TempDir(), "ready")
+			if err := os.WriteFile(hook, []byte("#!/bin/sh\ncat >/dev/null\ntouch "+ready+"\nexec sleep 30\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			stop := make(chan struct{})
+			go func() {
+				defer cancel()
+				for {
+					if _, err := os.Stat(ready); err == nil {
+						return
+					}
+					select {
+					case <-stop:
+						return
+					case <-time.After(5 * time.Millisecond):
+					}
+				}
+			}()
+			r, begin := open(t, dir, Options{}), time.Now()
+			_, err := r.Update(ctx, "main", write("mine", map[string]string{"f": "y"}))
+			close(stop)
+			if name == "post-receive" {
+				check(t, "after git had said yes", err, nil)
+			} else {
+				check(t, "update", err, context.Canceled)
+				check(t, "update", err, ErrUncertain)
+			}
+			if d := time.Since(begin); d > 15*time.Second {
+				t.Errorf("took %v", d)
+			}
+			if err := os.Remove(hook); err != nil {
+				t.Fatal(err)
+			}
+			if after := git(t, dir, "rev-parse", "main"); (after == before) != (name != "post-receive") {
+				t.Errorf("main is %s, was %s", after, before)
+			}
+			res, err := r.Update(context.Background(), "main", write("mine", map[string]string{"f": "y"}))
+			if err != nil || res.Changed != (name != "post-receive") {
+				t.Errorf("the next run: %+v %v", res, err)
+			}
+			fsck(t, dir)
+		})
 	}
 }

@@ -104,7 +104,7 @@ type Repo struct {
 	retryWait, movedWait backoff
 
 	mu   sync.Mutex
-	tips map[string]tip // of branches, when last heard of
+	tips map[string]knownTip // of branches, when last heard of
 }
 
 // Open prepares to use the repository at a local path or file:// URL, an
@@ -124,7 +124,7 @@ func Open(ctx context.Context, url string, o Options) (*Repo, error) {
 		return nil, err
 	}
 	r := &Repo{
-		opts: o, ep: ep, tips: map[string]tip{},
+		opts: o, ep: ep, tips: map[string]knownTip{},
 		store:     &store{mem: newLRU[Hash](memoryLimit), spool: os.TempDir()},
 		retryWait: fullJitter(100*time.Millisecond, 4*time.Second),
 		movedWait: fullJitter(10*time.Millisecond, 2*time.Second),
@@ -295,50 +295,91 @@ func (r *Repo) list(ctx context.Context, prefixes ...string) ([]ref, error) {
 	return refs, nil
 }
 
-// contains reports whether commit is in the history of head. since is an
-// ancestor of commit, where the search ends.
+// historyDepths are how far contains looks back. Between two looks at a branch
+// others push a few times; the second depth is for the incredible.
+var historyDepths = [...]int{64, 1000}
+
+// contains reports whether commit, made on since, is in the history of head.
 func (r *Repo) contains(ctx context.Context, head, commit, since Hash) (bool, error) {
-	if err := r.store.history(ctx, head, since); err != nil {
-		return false, r.wrap(err)
-	}
-	seen := map[Hash]bool{since: true}
-	for ids := []Hash{head}; len(ids) > 0; {
-		id := ids[len(ids)-1]
-		ids = ids[:len(ids)-1]
-		if id == commit {
-			return true, nil
-		}
-		if seen[id] {
-			continue
-		}
-		seen[id] = true
-		o, ok, err := r.store.peek(id)
-		if err != nil || !ok {
-			if err != nil {
-				return false, r.wrap(err)
-			}
-			continue // beyond what was fetched
-		}
-		c, err := parseCommit(o.data)
-		if err != nil {
+	for _, depth := range historyDepths {
+		if err := r.store.history(ctx, head, since, depth); err != nil {
 			return false, r.wrap(err)
 		}
-		ids = append(ids, c.parents...)
+		found, reached, err := r.search(head, commit, since, depth)
+		if err != nil || found || reached {
+			return found, err
+		}
 	}
-	return false, nil
+	return false, r.wrap(fmt.Errorf("the branch's history was rewritten: %v is no longer in it", since))
+}
+
+// search looks for commit up to a depth below head. reached means that looking
+// deeper is pointless: since was met, or there is no more history.
+func (r *Repo) search(head, commit, since Hash, depth int) (found, reached bool, err error) {
+	seen := map[Hash]bool{}
+	whole := true
+	level := []Hash{head}
+	for ; len(level) > 0 && depth > 0; depth-- {
+		var next []Hash
+		for _, id := range level {
+			switch {
+			case id == commit:
+				return true, true, nil
+			case id == since:
+				reached = true
+				continue
+			case seen[id]:
+				continue
+			}
+			seen[id] = true
+			o, ok, err := r.store.peek(id)
+			if err != nil {
+				return false, false, r.wrap(err)
+			}
+			if !ok {
+				whole = false
+				continue
+			}
+			c, err := parseCommit(o.data)
+			if err != nil {
+				return false, false, r.wrap(err)
+			}
+			next = append(next, c.parents...)
+		}
+		level = next
+	}
+	return false, reached || whole && len(level) == 0, nil
+}
+
+// knownTip is where a branch was at some time.
+type knownTip struct {
+	tip
+	at time.Time
 }
 
 func (r *Repo) known(branch string) (tip, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t, ok := r.tips[branch]
-	return t, ok
+	return t.tip, ok
+}
+
+// trustTip is how long a tip is taken for the branch's without asking. To be
+// wrong is harmless but costs the server a push in vain.
+const trustTip = 3 * time.Second
+
+// recent is known, for a tip that was heard of just now.
+func (r *Repo) recent(branch string) (tip, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t, ok := r.tips[branch]
+	return t.tip, ok && time.Since(t.at) < trustTip
 }
 
 func (r *Repo) remember(branch string, t tip) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tips[branch] = t
+	r.tips[branch] = knownTip{t, time.Now()}
 }
 
 func (r *Repo) wrap(err error) error { return fmt.Errorf("%s: %w", r.ep, err) }

@@ -200,23 +200,30 @@ func (s *store) commit(ctx context.Context, id, have Hash) error {
 		return err
 	}
 	q := fetchRequest{wants: []Hash{id}, depth: 1, filter: filterTopDirs}
-	if !s.remote.partial() && len(s.packs) >= maxPacks/2 {
-		have = Hash{} // one whole pack instead of many that need each other
-		s.dropPacks()
-	} else if have.IsZero() {
-		have = s.cache.tip()
-		if !s.cache.has(have) {
-			have = Hash{}
-		}
-	}
-	if !have.IsZero() {
-		q.haves, q.shallow = []Hash{have}, []Hash{have}
+	if !s.remote.partial() {
+		s.build(&q, have)
 	}
 	if err := s.ask(ctx, q); err != nil {
 		return fmt.Errorf("fetch commit %v: %w", id, err)
 	}
 	s.cache.setTip(id)
 	return nil
+}
+
+// build lets a server that cannot filter send only what is new since a commit
+// that we have as a whole. To one that can it would be a burden: it reads all
+// of the old commit's trees to find out what to leave out.
+func (s *store) build(q *fetchRequest, have Hash) {
+	if len(s.packs) >= maxPacks/2 {
+		s.dropPacks() // one whole pack instead of many that need each other
+		return
+	}
+	if have.IsZero() {
+		if have = s.cache.tip(); !s.cache.has(have) {
+			return
+		}
+	}
+	q.haves, q.shallow = []Hash{have}, []Hash{have}
 }
 
 // ask sends a request and keeps the answer. The caller holds s.fetching.
@@ -288,20 +295,16 @@ func (s *store) close() error {
 	return errors.Join(errs...)
 }
 
-// maxHistory is how far back contains looks: more pushes than anybody makes
-// while one connection fails.
-const maxHistory = 1000
-
-// history fetches the commits between head and since, without their trees
-// when the server can filter.
-func (s *store) history(ctx context.Context, head, since Hash) error {
+// history fetches the commits from head back to a depth, without their trees
+// when the server can filter, else without what since has.
+func (s *store) history(ctx context.Context, head, since Hash, depth int) error {
 	if s.local != nil {
 		return nil
 	}
 	s.fetching.Lock()
 	defer s.fetching.Unlock()
-	q := fetchRequest{wants: []Hash{head}, depth: maxHistory, filter: filterExact}
-	if !since.IsZero() {
+	q := fetchRequest{wants: []Hash{head}, depth: depth, filter: filterExact}
+	if !s.remote.partial() && !since.IsZero() {
 		q.haves = []Hash{since}
 	}
 	if err := s.ask(ctx, q); err != nil {

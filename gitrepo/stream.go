@@ -78,7 +78,7 @@ func (c *streamConn) explain(err error) error {
 }
 
 // closeGrace is how long a process may take to end by itself.
-const closeGrace = 5 * time.Second
+const closeGrace = 2 * time.Second
 
 func (c *streamConn) Close() error {
 	c.once.Do(func() {

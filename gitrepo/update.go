@@ -112,9 +112,9 @@ const (
 	maxFailed = 8
 )
 
-// begin starts from the tip that is known from the last call, or reads it.
+// begin starts from the tip that was heard of just now, or reads it.
 func (t *transaction) begin(ctx context.Context) error {
-	known, ok := t.repo.known(t.branch)
+	known, ok := t.repo.recent(t.branch)
 	if !ok {
 		var err error
 		if known, err = t.repo.readTip(ctx, t.branch); err != nil {
