@@ -25,7 +25,7 @@ const (
 	maxPages       = 100              // of one list
 	maxRedirects   = 3                // a renamed repository takes one
 	maxTries       = 3                // of one request
-	requestTimeout = 60 * time.Second // for one try
+	requestTimeout = 60 * time.Second // for one try, where the http.Client sets none
 	shortWait      = time.Second      // the scale of the pauses between tries
 )
 
@@ -36,6 +36,7 @@ type client struct {
 	http    *http.Client
 	token   gitrepo.Secret
 	header  http.Header
+	timeout time.Duration // for one try
 	maxWait time.Duration
 }
 
@@ -46,11 +47,14 @@ func newClient(o Options) (*client, error) {
 	}
 	c := &client{
 		kind: o.Repository.Kind, base: base, token: o.Token, maxWait: o.MaxWait,
-		http:   &http.Client{},
+		http: &http.Client{}, timeout: requestTimeout,
 		header: http.Header{"Accept": {"application/json"}, "User-Agent": {"berth"}},
 	}
 	if o.Client != nil {
 		*c.http = *o.Client
+	}
+	if c.http.Timeout > 0 {
+		c.timeout, c.http.Timeout = c.http.Timeout, 0
 	}
 	// A redirect is followed by hand: Go's client would turn a POST into a GET.
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -180,8 +184,7 @@ func (c *client) again(method string, err error, try int) (time.Duration, bool) 
 	case ErrNetwork:
 		op, isOp := errors.AsType[*net.OpError](e.Err)
 		unsent := isOp && op.Op == "dial"
-		late := errors.Is(e.Err, context.DeadlineExceeded) // a minute was enough
-		return wait, !late && (method != http.MethodPost || unsent)
+		return wait, !errors.Is(e.Err, errTooLate) && (method != http.MethodPost || unsent)
 	case ErrServer:
 		return wait, method != http.MethodPost && e.Status >= 500 && wait <= max(c.maxWait, maxTries*shortWait)
 	}
@@ -190,7 +193,7 @@ func (c *client) again(method string, err error, try int) (time.Duration, bool) 
 
 // try sends a request once, following redirects that stay on the forge.
 func (c *client) try(ctx context.Context, r request, body []byte) (http.Header, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errTooLate)
 	defer cancel()
 	target := *c.base
 	target.Path, target.RawPath = unescaped(c.base.Path+r.path), c.base.Path+r.path
@@ -233,7 +236,18 @@ func (c *client) roundTrip(ctx context.Context, method string, target *url.URL, 
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err
 	}
-	return nil, &Error{Cause: ErrNetwork, Forge: c.kind, Method: method, URL: shownURL(target), Err: err}
+	return nil, &Error{Cause: ErrNetwork, Forge: c.kind, Method: method, URL: shownURL(target), Err: blame(ctx, err)}
+}
+
+// errTooLate ends a request that takes longer than one may.
+var errTooLate = errors.New("no answer in time")
+
+// blame tells our own patience from the caller's context.
+func blame(ctx context.Context, err error) error {
+	if context.Cause(ctx) == errTooLate {
+		return errTooLate
+	}
+	return err
 }
 
 // read takes an answer apart.
@@ -251,7 +265,7 @@ func (c *client) read(resp *http.Response, r request) error {
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return fail(ErrNetwork, "", err)
+		return fail(ErrNetwork, "", blame(resp.Request.Context(), err))
 	case len(data) > maxAnswer:
 		return fail(ErrServer, fmt.Sprintf("the answer is longer than %d MiB", maxAnswer>>20), nil)
 	}

@@ -20,7 +20,7 @@ func (f *Forge) Comment(ctx context.Context, number int64, markedBy, body string
 		return "", "", err
 	}
 	head := marker(markedBy) + "\n"
-	text := head + fit(f.api.escape(body), f.api.limits().body-len(head))
+	text := head + fit(f.api.escape(body), f.api.bodyLimit()-len(head))
 
 	own, err := f.marked(ctx, number, markedBy)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 // Want is how a pull request shall be.
 type Want struct {
 	Head, Base string // branches of the repository; head holds the change
-	Title      string // one line; cut to what the forge allows
+	Title      string // one line; cut to 255 bytes
 	Body       string // Markdown; cut like a comment, see Forge.BodyLimit
 	// Labels are added where they are missing, and made in the repository
 	// where it lacks them.
@@ -86,8 +86,8 @@ func (f *Forge) prepare(w Want) (Want, error) {
 			return w, invalidf("%q is not a label that every forge takes", l)
 		}
 	}
-	w.Title = fitLine(w.Title, f.api.limits().title)
-	w.Body = fit(f.api.escape(w.Body), f.api.limits().body)
+	w.Title = fitLine(w.Title)
+	w.Body = fit(f.api.escape(w.Body), f.api.bodyLimit())
 	return w, nil
 }
 

@@ -35,9 +35,11 @@ type Options struct {
 	Token      gitrepo.Secret
 	// Login is the name of the token's account. It is only needed where the
 	// token may not ask for it: a Gitea token without the read:user scope.
-	Login     string
-	Client    *http.Client // carries the CA and the proxy; nil for a plain one
-	UserAgent string       // default "berth"
+	Login string
+	// Client carries the CA, the proxy, and the longest time for one request,
+	// which is a minute when it is not set; nil for a plain one.
+	Client    *http.Client
+	UserAgent string // default "berth"
 	// MaxWait is the longest time to wait for a rate limit to end before
 	// giving up with ErrRateLimited; default one minute, negative for none.
 	MaxWait time.Duration
@@ -84,7 +86,7 @@ func (f *Forge) Repository() Repository { return f.repository }
 
 // BodyLimit is how many characters a body or comment may have here. Longer
 // ones are cut at a line's end and say so.
-func (f *Forge) BodyLimit() int { return f.api.limits().body }
+func (f *Forge) BodyLimit() int { return f.api.bodyLimit() }
 
 // State says what became of a pull request.
 type State string
@@ -146,7 +148,7 @@ func (f *Forge) Close(ctx context.Context, number int64) (*PullRequest, error) {
 
 // DeleteBranch deletes the branch if its tip is still the commit at, and fails
 // with ErrConflict if it is not. A branch that is already gone is no error. An
-// open pull request of the branch is closed by the forge.
+// open pull request of the branch is closed by the forge, on Gitea soon after.
 //
 // No forge can do both in one step: a push in the milliseconds between is lost
 // to the branch (its commits stay with whoever pushed them).
@@ -173,7 +175,8 @@ func (f *Forge) DeleteBranch(ctx context.Context, branch, at string) error {
 
 // api is what the forges have in common, in their own words underneath.
 type api interface {
-	limits() limits
+	// bodyLimit is in characters.
+	bodyLimit() int
 	// escape takes away what a line of a body could command the forge to do.
 	escape(body string) string
 
@@ -201,9 +204,6 @@ type api interface {
 	tip(ctx context.Context, branch string) (string, error)
 	deleteBranch(ctx context.Context, branch string) error
 }
-
-// limits are in characters.
-type limits struct{ title, body int }
 
 // edit names what to change of a pull request; nil leaves it.
 type edit struct {

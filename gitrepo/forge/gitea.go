@@ -24,9 +24,8 @@ func newGitea(c *client, path string) (*gitea, error) {
 	return &gitea{c: c, repo: "/repos/" + url.PathEscape(owner) + "/" + url.PathEscape(name)}, nil
 }
 
-// A title of 255 characters is the most Gitea keeps. It sets no limit to a
-// body; ours is GitLab's.
-func (g *gitea) limits() limits { return limits{title: 255, body: 262144} }
+// bodyLimit is ours; Gitea sets none.
+func (g *gitea) bodyLimit() int { return 262144 }
 
 func (g *gitea) escape(body string) string { return body }
 

@@ -26,8 +26,8 @@ func newGitHub(c *client, path string) (*github, error) {
 	return &github{c: c, repo: "/repos/" + url.PathEscape(owner) + "/" + url.PathEscape(name), owner: owner}, nil
 }
 
-// A title of 256 characters and a body of 65,536 are the most GitHub takes.
-func (g *github) limits() limits { return limits{title: 256, body: 65536} }
+// bodyLimit is GitHub's own.
+func (g *github) bodyLimit() int { return 65536 }
 
 func (g *github) escape(body string) string { return body }
 

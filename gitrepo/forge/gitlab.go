@@ -21,9 +21,9 @@ func newGitLab(c *client, path string) (*gitlab, error) {
 	return &gitlab{c: c, project: "/projects/" + url.PathEscape(path)}, nil
 }
 
-// A title of 255 characters is the most GitLab takes. It would take a note of
-// 1,000,000, which no browser shows well and few of which fit into a list.
-func (g *gitlab) limits() limits { return limits{title: 255, body: 262144} }
+// bodyLimit is ours. GitLab would take a note of 1,000,000 characters, which no
+// browser shows well and few of which fit into one answer.
+func (g *gitlab) bodyLimit() int { return 262144 }
 
 // quickAction is a line that GitLab would obey rather than show, with the
 // rights of the token's account: docs.gitlab.com/user/project/quick_actions.

@@ -71,12 +71,16 @@ func fenceMarker(text string) string {
 	return ""
 }
 
-// fitLine cuts a title.
-func fitLine(title string, limit int) string {
-	if utf8.RuneCountInString(title) <= limit {
+// maxTitle, in bytes, is what every forge keeps as it is: GitHub takes 256
+// characters, GitLab 255, and Gitea cuts what is longer than 255 bytes.
+const maxTitle = 255
+
+func fitLine(title string) string {
+	if len(title) <= maxTitle {
 		return title
 	}
-	return firstRunes(title, limit-1) + "…"
+	const end = "…"
+	return strings.ToValidUTF8(title[:maxTitle-len(end)], "") + end
 }
 
 func firstRunes(s string, n int) string {

@@ -48,9 +48,9 @@ type Site interface {
 	// OpenFromFork opens a pull request of a fork's branch into base.
 	OpenFromFork(t testing.TB, branch, base string) int64
 
-	// OpenPulls lists the numbers of all open pull requests of a branch of
-	// the repository itself.
-	OpenPulls(t testing.TB, head string) []int64
+	// OpenPulls lists the numbers of all open pull requests, by their head
+	// branch; those of forks are left out.
+	OpenPulls(t testing.TB) map[string][]int64
 	// Comments lists the texts of a pull request's comments.
 	Comments(t testing.TB, number int64) []string
 	// Labels lists the names of the repository's labels.

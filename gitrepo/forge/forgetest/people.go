@@ -72,12 +72,12 @@ func (s *Server) OpenFromFork(t testing.TB, branch, base string) int64 {
 }
 
 // OpenPulls is a [Site]'s.
-func (s *Server) OpenPulls(t testing.TB, head string) []int64 {
+func (s *Server) OpenPulls(t testing.TB) map[string][]int64 {
 	t.Helper()
-	var numbers []int64
-	for _, p := range s.find(head, "", forge.Open) {
+	numbers := map[string][]int64{}
+	for _, p := range s.find("", "", forge.Open) {
 		if !p.fork {
-			numbers = append(numbers, p.number)
+			numbers[p.head] = append(numbers[p.head], p.number)
 		}
 	}
 	return numbers

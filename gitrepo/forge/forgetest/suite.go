@@ -3,10 +3,12 @@ package forgetest
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/berth-gitops/berth/gitrepo/forge"
 )
@@ -42,7 +44,10 @@ func Run(t *testing.T, branches int, newSite func(testing.TB) Site) {
 // Open returns package forge's view of a site, as an account.
 func Open(t testing.TB, s Site, a Account) *forge.Forge {
 	t.Helper()
-	f, err := forge.New(forge.Options{Repository: s.Repository(t), Token: s.Token(t, a)})
+	f, err := forge.New(forge.Options{
+		Repository: s.Repository(t), Token: s.Token(t, a),
+		Client: &http.Client{Timeout: 5 * time.Minute}, // a busy machine, not a broken forge
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +125,7 @@ func openAndRerun(t *testing.T, s Site) {
 		t.Fatal(err)
 	}
 	check(t, found, wanted())
-	equal(t, "open pull requests", len(s.OpenPulls(t, branch)), 1)
+	equal(t, "open pull requests", len(s.OpenPulls(t)[branch]), 1)
 
 	s.Commit(t, "stable")
 	if other, err := f.Find(t.Context(), branch, "stable"); other != nil || err != nil {
@@ -229,7 +234,7 @@ func closeIt(t *testing.T, s Site) {
 		}
 		equal(t, "state", closed.State, forge.Closed)
 	}
-	equal(t, "open pull requests", len(s.OpenPulls(t, branch)), 0)
+	equal(t, "open pull requests", len(s.OpenPulls(t)[branch]), 0)
 	_, err := f.Close(t.Context(), first.Number+100)
 	fails(t, err, forge.ErrNotFound)
 }
@@ -242,6 +247,7 @@ func deletedBranch(t *testing.T, s Site) {
 	s.Commit(t, branch)
 	first := ensure(t, f, wanted(), forge.Opened)
 	s.DeleteBranch(t, branch)
+	allClosed(t, s)
 	found, err := f.Find(t.Context(), branch, "main")
 	if err != nil || found == nil {
 		t.Fatalf("found %+v, %v after the branch was deleted", found, err)
@@ -271,18 +277,30 @@ func deleteBranch(t *testing.T, s Site) {
 			t.Fatal(err)
 		}
 	}
-	equal(t, "open pull requests", len(s.OpenPulls(t, branch)), 0)
+	allClosed(t, s)
 	fails(t, f.DeleteBranch(t.Context(), "../main", tip), forge.ErrInvalid)
+}
+
+// allClosed waits for the forge to close the pull requests of a branch that is
+// gone: Gitea does it in a queue.
+func allClosed(t *testing.T, s Site) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for open := s.OpenPulls(t)[branch]; len(open) > 0; open = s.OpenPulls(t)[branch] {
+		if time.Now().After(deadline) {
+			t.Fatalf("the pull requests %d are open though their branch is gone", open)
+		}
+	}
 }
 
 func noDiff(t *testing.T, s Site) {
 	f := Open(t, s, Berth)
 	s.Commit(t, branch)
 	ensure(t, f, wanted(), forge.Opened)
-	s.Merge(t, s.OpenPulls(t, branch)[0])
+	s.Merge(t, s.OpenPulls(t)[branch][0])
 	_, _, err := f.Ensure(t.Context(), wanted())
 	fails(t, err, forge.ErrNoDiff)
-	equal(t, "open pull requests", len(s.OpenPulls(t, branch)), 0)
+	equal(t, "open pull requests", len(s.OpenPulls(t)[branch]), 0)
 	w := wanted()
 	w.Head = "main"
 	_, _, err = f.Ensure(t.Context(), w)
@@ -448,7 +466,7 @@ func writersRace(t *testing.T, s Site) {
 		numbers[i] = pr.Number
 		return nil
 	})
-	open := s.OpenPulls(t, branch)
+	open := s.OpenPulls(t)[branch]
 	if len(open) != 1 || slices.ContainsFunc(numbers, func(n int64) bool { return n != open[0] }) {
 		t.Fatalf("the pull requests %d are open, the writers got %d", open, numbers)
 	}
@@ -483,8 +501,9 @@ func many(t *testing.T, s Site, n int) {
 		}
 		return err
 	})
+	open := s.OpenPulls(t)
 	for i := range n {
-		equal(t, "open pull requests of "+want(i).Head, len(s.OpenPulls(t, want(i).Head)), 1)
+		equal(t, "open pull requests of "+want(i).Head, len(open[want(i).Head]), 1)
 		ensure(t, f, want(i), forge.Unchanged)
 	}
 	all := s.Labels(t)
