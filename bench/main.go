@@ -32,6 +32,8 @@ func cells() []Cell {
 		roadsCell{},
 		growthCell{},
 		coldCell{},
+		queueCell{},
+		retryCell{},
 		partsCell{},
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/pprof"
 	"strconv"
 	"strings"
@@ -61,6 +62,16 @@ func run(ctx context.Context, args []string) error {
 		return makeFleet(ctx, args[0], projects)
 	case job == "create" && len(args) == 2:
 		do, err = creator(ctx, args[0], args[1])
+	case (job == "queue" || job == "retry") && len(args) == 3:
+		writers, err2 := strconv.Atoi(args[2])
+		if err2 != nil {
+			return err2
+		}
+		start := queue
+		if job == "retry" {
+			start = retry
+		}
+		do, err = start(ctx, args[0], args[1], writers)
 	case job == "gogit" && len(args) == 2:
 		do, err = goGit(args[0], args[1])
 	case job == "parts" && len(args) == 1:
@@ -71,7 +82,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer profile()()
+	defer profile(job)()
 	return answer(ctx, os.Stdin, os.Stdout, do)
 }
 
@@ -115,21 +126,27 @@ func peakMemory() int64 {
 	return kilobytes << 10
 }
 
-// profile writes a CPU profile of the job to the file that BENCH_PROFILE names.
-func profile() (stop func()) {
-	name := os.Getenv("BENCH_PROFILE")
-	if name == "" {
+// profile writes profiles of CPU time and of allocations into the folder that
+// BENCH_PROFILE names.
+func profile(job string) (stop func()) {
+	dir := os.Getenv("BENCH_PROFILE")
+	if dir == "" {
 		return func() {}
 	}
-	file, err := os.Create(name)
-	if err != nil {
-		return func() {}
+	create := func(kind string) *os.File {
+		file, err := os.Create(filepath.Join(dir, fmt.Sprintf("%s-%d-%s.pprof", job, os.Getpid(), kind)))
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "worker: no profile:", err)
+		}
+		return file
 	}
-	if err := pprof.StartCPUProfile(file); err != nil {
-		return func() {}
+	cpu, allocs := create("cpu"), create("allocs")
+	if err := pprof.StartCPUProfile(cpu); err != nil {
+		fmt.Fprintln(os.Stderr, "worker: no profile:", err)
 	}
 	return func() {
 		pprof.StopCPUProfile()
-		_ = file.Close()
+		_ = pprof.Lookup("allocs").WriteTo(allocs, 0)
+		_, _ = cpu.Close(), allocs.Close()
 	}
 }
