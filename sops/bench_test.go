@@ -1,6 +1,15 @@
 package sops
 
-import "testing"
+import (
+	"testing"
+	"time"
+
+	"github.com/getsops/sops/v3"
+	"github.com/getsops/sops/v3/aes"
+	upstreamage "github.com/getsops/sops/v3/age"
+	"github.com/getsops/sops/v3/config"
+	upstreamyaml "github.com/getsops/sops/v3/stores/yaml"
+)
 
 // BenchmarkSeal is one new pull secret: fingerprint, age, AES, MAC, YAML,
 // signature.
@@ -63,6 +72,34 @@ func BenchmarkOpen(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		_, err := Open(s.seal.Data, s.identity)
+		check(b, err)
+	}
+}
+
+// BenchmarkUpstream makes the same SOPS document with upstream's tree, key
+// source and store, from plain YAML, without fingerprint and signature.
+func BenchmarkUpstream(b *testing.B) {
+	p := newPlatform(b)
+	s := p.project(b, "shop", "alice", marked)
+	plain, err := Open(s.seal.Data, s.identity)
+	check(b, err)
+	store := upstreamyaml.NewStore(&config.YAMLStoreConfig{})
+	b.ReportAllocs()
+	for b.Loop() {
+		branches, err := store.LoadPlainFile(plain)
+		check(b, err)
+		recipient, err := upstreamage.MasterKeyFromRecipient(s.key.Recipient)
+		check(b, err)
+		tree := sops.Tree{Branches: branches, Metadata: sops.Metadata{
+			EncryptedRegex: encryptedRegex, Version: upstreamVersion, LastModified: time.Now().UTC(), KeyGroups: []sops.KeyGroup{{recipient}},
+		}}
+		key := make([]byte, dataKeySize)
+		check(b, recipient.Encrypt(key))
+		mac, err := tree.Encrypt(key, aes.NewCipher())
+		check(b, err)
+		tree.Metadata.MessageAuthenticationCode, err = aes.NewCipher().Encrypt(mac, key, tree.Metadata.LastModified.Format(time.RFC3339))
+		check(b, err)
+		_, err = store.EmitEncryptedFile(tree)
 		check(b, err)
 	}
 }

@@ -178,12 +178,13 @@ func wantPath(t *testing.T, err error, path string) {
 	}
 }
 
+// flip changes one character of base64 into another.
 func flip(s string, at int) string {
-	b := []byte(s)
-	if b[at]++; b[at] > 'y' {
-		b[at] = 'a'
+	with := "A"
+	if s[at] == 'A' {
+		with = "B"
 	}
-	return string(b)
+	return s[:at] + with + s[at+1:]
 }
 
 // TestSignedForeign: a signature does not make up for a wrong shape: another
@@ -203,6 +204,25 @@ func TestSignedForeign(t *testing.T) {
 		wantTampered(t, err, Foreign, "")
 		_, err = p.sealer.PullSecret(signed, s.req, &s.token)
 		wantTampered(t, err, Foreign, "")
+	}
+}
+
+// TestInspectOldVersions: sops up to 3.7 wrote empty lists for the kinds of
+// key that a file does not have.
+func TestInspectOldVersions(t *testing.T) {
+	p := newPlatform(t)
+	s := p.project(t, "shop", "alice", marked)
+	_, body, _ := bytes.Cut(s.seal.Data, []byte("\n"))
+	old := replace(t, body, "\nsops:\n", "\nsops:\n    kms: []\n    gcp_kms: []\n    azure_kv: []\n    hc_vault: []\n    pgp: []\n    shamir_threshold: 0\n")
+	info, err := Inspect(old)
+	check(t, err)
+	if info.Owner != "alice" || info.Generation != 1 {
+		t.Errorf("inspected %+v", info)
+	}
+	want, err := Open(s.seal.Data, s.identity)
+	check(t, err)
+	if got, err := Open(old, s.identity); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("opened %s, %v", got, err)
 	}
 }
 
