@@ -40,7 +40,7 @@ func (d *differ) folder(prefix string, a, b Hash) error {
 		if err != nil {
 			return err
 		}
-		switch order := compareEntries(is, was); {
+		switch order := entryOrder(is, was); {
 		case order < 0:
 			x, was = xRest, treeEntry{}
 		case order > 0:
@@ -63,8 +63,8 @@ func firstEntry(tree []byte) (treeEntry, []byte, error) {
 	return nextEntry(tree)
 }
 
-// compareEntries is the order of a tree, a zero entry last.
-func compareEntries(a, b treeEntry) int {
+// entryOrder is the order of a tree, a zero entry last.
+func entryOrder(a, b treeEntry) int {
 	switch {
 	case a.name == nil:
 		return 1
