@@ -140,7 +140,7 @@ func kustomizationPolicy(cluster string) *admissionv1.ValidatingAdmissionPolicy 
 			{Name: "path", Expression: "variables.isProject ? './projects/' + variables.id + '/overlays/' + variables.environment : " +
 				"variables.isTenant ? './tenants/" + cluster + "/' + variables.id : './fleet/" + cluster + "'"},
 			{Name: "account", Expression: "variables.isProject ? variables.name : '" + PlatformAccount + "'"},
-			{Name: "namespace", Expression: "variables.isProject ? variables.name : ''"},
+			{Name: "target", Expression: "variables.isProject ? variables.name : ''"},
 			{Name: "key", Expression: "variables.isProject ? 'sops-' + variables.id : variables.isTenant ? '" + PlatformKeySecret + "' : ''"},
 		},
 		Validations: []admissionv1.Validation{
@@ -149,7 +149,7 @@ func kustomizationPolicy(cluster string) *admissionv1.ValidatingAdmissionPolicy 
 			deny("!(variables.id in ['age', 'berth', 'kustomization'])", "this project id is reserved"),
 			deny("object.spec.?path.orValue('') == variables.path", "spec.path must follow from the name"),
 			deny("object.spec.?serviceAccountName.orValue('') == variables.account", "spec.serviceAccountName must follow from the name"),
-			deny("object.spec.?targetNamespace.orValue('') == variables.namespace", "spec.targetNamespace must follow from the name"),
+			deny("object.spec.?targetNamespace.orValue('') == variables.target", "spec.targetNamespace must follow from the name"),
 			deny("!has(object.spec.decryption) || (object.spec.decryption.provider == 'sops' && "+
 				"variables.key != '' && "+secret+" == variables.key && !has(object.spec.decryption.serviceAccountName))",
 				"spec.decryption must use the key that follows from the name"),
@@ -191,10 +191,10 @@ func platformPolicy() *admissionv1.ValidatingAdmissionPolicy {
 		}},
 		Variables: []admissionv1.Variable{
 			{Name: "resource", Expression: "request.resource.resource"},
-			{Name: "namespace", Expression: "variables.resource == 'namespaces' ? request.name : request.namespace"},
+			{Name: "target", Expression: "variables.resource == 'namespaces' ? request.name : request.namespace"},
 		},
 		Validations: []admissionv1.Validation{
-			deny("variables.resource in ['configmaps', 'secrets', 'serviceaccounts'] || variables.namespace.startsWith('project-')",
+			deny("variables.resource in ['configmaps', 'secrets', 'serviceaccounts'] || variables.target.startsWith('project-')",
 				PlatformAccount+" may only touch namespaces called project-<id>-<env> and what is in them"),
 			deny("variables.resource != 'configmaps' || request.name == '"+fleetMarkerName+"'",
 				PlatformAccount+" may only touch the ConfigMap "+fleetMarkerName),
