@@ -153,7 +153,7 @@ func tenantAttacks() []attack {
 	return []attack{
 		slip("replaced-platform-key", "another identity in `sops-age`", "may only touch the key Secrets of projects", `apiVersion: v1
 kind: Secret
-metadata: {name: sops-age, namespace: flux-projects, annotations: {kustomize.toolkit.fluxcd.io/prune: disabled}}
+metadata: {name: sops-age, namespace: flux-projects, annotations: {kustomize.toolkit.fluxcd.io/prune: disabled, kustomize.toolkit.fluxcd.io/ssa: Merge}}
 stringData: {evil.txt: not an age key}
 `, platformPolicy, func(ctx context.Context, _ scene) error {
 			var key corev1.Secret

@@ -91,11 +91,10 @@ func (p *process) ended() error {
 	}
 }
 
-// usage is the CPU time used so far and the resident memory in bytes.
-func (p *process) usage() (cpu time.Duration, rss int64) {
+func (p *process) usage() Usage {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
 	if err != nil {
-		return 0, 0
+		return Usage{}
 	}
 	return parseStat(string(stat))
 }
@@ -163,12 +162,12 @@ func eventually(ctx context.Context, limit time.Duration, watch []*process, try 
 const clockTick = 10 * time.Millisecond
 
 // parseStat reads user and system time and resident pages from /proc/<pid>/stat.
-func parseStat(stat string) (cpu time.Duration, rss int64) {
+func parseStat(stat string) Usage {
 	// The program's name stands in parentheses and may hold spaces.
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 	number := func(field int) int64 { // counted as in proc(5), where the name is field 2
 		n, _ := strconv.ParseInt(fields[field-3], 10, 64)
 		return n
 	}
-	return time.Duration(number(14)+number(15)) * clockTick, number(24) * int64(os.Getpagesize())
+	return Usage{CPU: time.Duration(number(14)+number(15)) * clockTick, RSS: number(24) * int64(os.Getpagesize())}
 }

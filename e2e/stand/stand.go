@@ -172,6 +172,18 @@ func (s *Stand) repositories() string { return filepath.Join(s.Dir, "git") }
 // processes are those that must not end while the stand is in use.
 func (s *Stand) processes() []*process { return append(s.kube.processes(), s.flux.processes()...) }
 
+// Usage is what a process has used: CPU time since its start, and resident
+// memory in bytes.
+type Usage struct {
+	CPU time.Duration
+	RSS int64
+}
+
+// Usage reads it for both controllers.
+func (s *Stand) Usage() (kustomize, source Usage) {
+	return s.flux.kustomize.usage(), s.flux.source.usage()
+}
+
 // Eventually calls try until it returns nil, and fails with its last error
 // after the limit, or at once when a part of the control plane has died.
 func (s *Stand) Eventually(ctx context.Context, limit time.Duration, try func(context.Context) error) error {
