@@ -87,6 +87,9 @@ type deltaWriter struct {
 const maxCopy = 0xffffff
 
 func (w *deltaWriter) copyRange(from, to int) {
+	if from == to {
+		return
+	}
 	if w.to == from && w.to > w.from && len(w.insert) == 0 {
 		w.to = to
 		return
@@ -134,12 +137,30 @@ func appendCopy(b []byte, off, n uint32) []byte {
 	return b
 }
 
-// treeDelta encodes tree against base entry by entry: both are sorted, so one
-// pass finds every kept entry. Either may be malformed; applying the result
-// always gives tree.
+// treeDelta encodes tree against base. When they differ in one place, what is
+// before and after it is copied; else they are compared entry by entry, for
+// both are sorted. Either may be malformed: applying the result always gives
+// tree.
 func treeDelta(base, tree []byte) []byte {
 	head := binary.AppendUvarint(nil, uint64(len(base)))
 	w := &deltaWriter{out: binary.AppendUvarint(head, uint64(len(tree)))}
+	before := commonPrefix(base, tree)
+	after := commonSuffix(base[before:], tree[before:])
+	if middle := tree[before : len(tree)-after]; len(middle) <= maxMiddle {
+		w.copyRange(0, before)
+		w.add(middle)
+		w.copyRange(len(base)-after, len(base))
+	} else {
+		w.compare(base, tree)
+	}
+	w.flush()
+	return w.out
+}
+
+// maxMiddle is the size of a difference that is not worth a closer look.
+const maxMiddle = 128
+
+func (w *deltaWriter) compare(base, tree []byte) {
 	at := 0 // in base
 	for len(tree) > 0 {
 		n := entryLen(tree)
@@ -155,8 +176,33 @@ func treeDelta(base, tree []byte) []byte {
 			w.add(e)
 		}
 	}
-	w.flush()
-	return w.out
+}
+
+// stride is how much is compared at once.
+const stride = 512
+
+func commonPrefix(a, b []byte) int {
+	n := min(len(a), len(b))
+	i := 0
+	for i+stride <= n && bytes.Equal(a[i:i+stride], b[i:i+stride]) {
+		i += stride
+	}
+	for i < n && a[i] == b[i] {
+		i++
+	}
+	return i
+}
+
+func commonSuffix(a, b []byte) int {
+	n := min(len(a), len(b))
+	i := 0
+	for i+stride <= n && bytes.Equal(a[len(a)-i-stride:len(a)-i], b[len(b)-i-stride:len(b)-i]) {
+		i += stride
+	}
+	for i < n && a[len(a)-1-i] == b[len(b)-1-i] {
+		i++
+	}
+	return i
 }
 
 // entryLen is the length of the first raw entry; all of b when malformed.

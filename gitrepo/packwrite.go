@@ -39,7 +39,7 @@ const (
 	// for all of them until the server repacks.
 	maxChain = 24
 	// recentLimit of what was written is kept uncompressed.
-	recentLimit = 24 << 20
+	recentLimit = 8 << 20
 )
 
 func newPackWriter(base source) *packWriter {

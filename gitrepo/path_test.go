@@ -58,6 +58,8 @@ func TestRefusedChanges(t *testing.T) {
 		{"a link itself may go", map[string]string{"link": ""}, nil},
 		{"a submodule may go", map[string]string{"module": ""}, nil},
 		{"deleting nothing of another case", map[string]string{"case/NAME": "", "MIXED/x": ""}, nil},
+		{"moving a folder to another case", map[string]string{"Mixed/x": "", "mixed/x": "1"}, nil},
+		{"moving part of a folder", map[string]string{"case/Name": "", "Case/Name": "1"}, ErrCaseClash},
 		{"renaming to another case", map[string]string{"case/Name": "", "case/name": "1"}, nil},
 		{"an existing name again", map[string]string{"case/Name": "2"}, nil},
 	}

@@ -43,7 +43,7 @@ func getObject(ctx context.Context, src source, id Hash, want kind) (object, err
 
 const (
 	// memoryLimit of trees and small files kept between calls.
-	memoryLimit = 48 << 20
+	memoryLimit = 32 << 20
 	// packMemory bounds what all fetched packs together keep in memory, and
 	// maxPacks their number.
 	packMemory = 64 << 20

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Modes of tree entries (git-fast-import(1) lists them).
@@ -100,17 +101,22 @@ func findEntry(tree []byte, name string) (treeEntry, bool, error) {
 // treeIndex finds names in a large tree without reading it from the start: a
 // listing of ten thousand folders is looked up ten thousand times.
 type treeIndex struct {
+	lookups atomic.Int32
 	once    sync.Once
 	offsets []uint32 // of each entry
 	err     error
 }
 
-// indexFrom is the size from which a tree gets an index.
-const indexFrom = 8 << 10
+const (
+	// indexFrom is the size from which a tree gets an index.
+	indexFrom = 8 << 10
+	// indexAfter is the number of lookups that are cheaper without.
+	indexAfter = 3
+)
 
 // entry looks up a name in a tree.
 func (o object) entry(name string) (treeEntry, bool, error) {
-	if o.index == nil {
+	if o.index == nil || o.index.lookups.Add(1) <= indexAfter {
 		return findEntry(o.data, name)
 	}
 	o.index.once.Do(func() { o.index.build(o.data) })
