@@ -1,10 +1,10 @@
 package sops
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // Verify checks, with public keys alone, that data is what berth sealed for
@@ -15,20 +15,17 @@ import (
 // The error is a *TamperedError that says in which way the file is wrong, or
 // ErrUnknownKey when its signature names a key that is not trusted.
 func Verify(path string, data []byte, trusted []PublicKey, base []byte) (*Info, error) {
-	before, err := verify(path, base, trusted, nil)
-	if err != nil {
-		before = nil // a base that cannot be believed proves nothing
+	if base == nil || bytes.Equal(data, base) {
+		return verify(path, data, trusted, nil)
 	}
 	var want *claim
-	if before != nil {
+	before, err := verify(path, base, trusted, nil)
+	if err == nil { // a base that cannot be believed proves nothing
 		want = &claim{before.Name, before.Namespace, before.Recipients}
 	}
 	info, err := verify(path, data, trusted, want)
-	if err != nil {
-		return nil, err
-	}
-	if before == nil || slices.Equal(data, base) {
-		return info, nil
+	if err != nil || want == nil {
+		return info, err
 	}
 	switch {
 	case info.Generation < before.Generation:
