@@ -25,7 +25,7 @@ func (partsCell) Run(ctx context.Context, s *stand) ([]Row, error) {
 	}
 	tool := func(name string) string { return filepath.Join(dir, name) }
 	step := func(name string) (Contender, error) {
-		return s.client(ctx, name, func(int) string { return name }, "parts", small.dir)
+		return s.client(ctx, name, func(int) (string, error) { return name, nil }, "parts", small.dir)
 	}
 	var steps []Contender
 	for _, name := range []string{"secret", "key", "render"} {

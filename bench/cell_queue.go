@@ -78,6 +78,6 @@ func (retryCell) Run(ctx context.Context, s *stand) ([]Row, error) {
 
 // writers is a process with many creators.
 func (s *stand) writers(ctx context.Context, job string, r repository, each int) (Contender, error) {
-	arg := func(n int) string { return fmt.Sprintf("%c-batch-%03d %d", 'a'+n*7%26, n, each) }
-	return s.client(ctx, fmt.Sprintf("%d creators, %s", writers, job), arg, job, r.url, r.dir, strconv.Itoa(writers))
+	line := func(n int) (string, error) { return fmt.Sprintf("%c-batch-%03d %d", 'a'+n*7%26, n, each), nil }
+	return s.client(ctx, fmt.Sprintf("%d creators, %s", writers, job), line, job, r.url, r.dir, strconv.Itoa(writers))
 }

@@ -58,7 +58,7 @@ func (s *stand) goGit(ctx context.Context, f fleet) (Contender, error) {
 	if _, err := s.output(ctx, "", "git", "clone", "-q", "--depth", "1", repo.url, clone); err != nil {
 		return nil, err
 	}
-	return s.client(ctx, "go-git", projectID, "gogit", clone, f.dir)
+	return s.client(ctx, "go-git", newProject, "gogit", clone, f.dir)
 }
 
 // plumbing is plumbing.sh with a clone of its own.

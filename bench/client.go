@@ -16,15 +16,15 @@ import (
 // learned between the rounds, as a service does. See worker/main.go for the talk.
 type client struct {
 	name string
-	arg  func(n int) string // what the worker is told for the n-th round
+	line func(n int) (string, error) // what the worker is told for the n-th round
 
 	in  io.WriteCloser
 	out *bufio.Reader
 }
 
 // client starts the worker for one job.
-func (s *stand) client(ctx context.Context, name string, arg func(int) string, job ...string) (*client, error) {
-	c := &client{name: name, arg: arg}
+func (s *stand) client(ctx context.Context, name string, line func(int) (string, error), job ...string) (*client, error) {
+	c := &client{name: name, line: line}
 	cmd := exec.CommandContext(ctx, s.worker, job...)
 	cmd.Stderr = os.Stderr
 	cmd.Env = append(os.Environ(), s.gitEnv()...)
@@ -47,10 +47,14 @@ func (s *stand) client(ctx context.Context, name string, arg func(int) string, j
 func (c *client) Name() string { return c.name }
 
 func (c *client) Round(_ context.Context, n int) (Cost, error) {
-	if _, err := fmt.Fprintln(c.in, c.arg(n)); err != nil {
+	line, err := c.line(n)
+	if err != nil {
 		return Cost{}, err
 	}
-	line, err := c.out.ReadBytes('\n')
+	if _, err := fmt.Fprintln(c.in, line); err != nil {
+		return Cost{}, err
+	}
+	reply, err := c.out.ReadBytes('\n')
 	if err != nil {
 		return Cost{}, fmt.Errorf("the worker ended: %w", err)
 	}
@@ -60,7 +64,7 @@ func (c *client) Round(_ context.Context, n int) (Cost, error) {
 		Work      float64
 		Error     string
 	}
-	if err := json.Unmarshal(line, &answer); err != nil {
+	if err := json.Unmarshal(reply, &answer); err != nil {
 		return Cost{}, err
 	}
 	if answer.Error != "" {
@@ -71,5 +75,8 @@ func (c *client) Round(_ context.Context, n int) (Cost, error) {
 
 // createInProcess is berth as a library, in a process that has made a project before.
 func (s *stand) createInProcess(ctx context.Context, name string, r repository) (Contender, error) {
-	return s.client(ctx, name, projectID, "create", r.url, r.dir)
+	return s.client(ctx, name, newProject, "create", r.url, r.dir)
 }
+
+// newProject is the line of jobs that make one project in each round.
+func newProject(n int) (string, error) { return projectID(n), nil }

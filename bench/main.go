@@ -34,6 +34,7 @@ func cells() []Cell {
 		coldCell{},
 		queueCell{},
 		retryCell{},
+		bulkCell{},
 		partsCell{},
 	}
 }

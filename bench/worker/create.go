@@ -40,14 +40,20 @@ func creator(ctx context.Context, url, fleet string) (round, error) {
 }
 
 func create(ctx context.Context, steps *project.Steps, id string) error {
-	want, err := generator.ParseProject(generator.ProjectPath(id), spec(id))
+	req, err := request(id)
 	if err != nil {
 		return err
 	}
-	_, err = steps.Create(ctx, project.Request{
+	_, err = steps.Create(ctx, req)
+	return err
+}
+
+// request asks for a project as the command does that gets its spec in a file.
+func request(id string) (project.Request, error) {
+	want, err := generator.ParseProject(generator.ProjectPath(id), spec(id))
+	return project.Request{
 		Project: id,
 		Edit:    func(*generator.Project) (*generator.Project, error) { return want, nil },
 		Token:   token(),
-	})
-	return err
+	}, err
 }

@@ -6,6 +6,7 @@
 //	worker create URL FLEET          berth: makes the project named in each line
 //	worker queue URL FLEET WRITERS   berth: the queue; each line is the prefix of a batch
 //	worker retry URL FLEET WRITERS   the same writers without the queue
+//	worker bulk FLEET                berth: many projects in one go
 //	worker gogit CLONE FLEET         go-git with a work tree
 //	worker parts FLEET               one step of a creation in each round: seal or render
 //
@@ -62,6 +63,8 @@ func run(ctx context.Context, args []string) error {
 		return makeFleet(ctx, args[0], projects)
 	case job == "create" && len(args) == 2:
 		do, err = creator(ctx, args[0], args[1])
+	case job == "bulk" && len(args) == 1:
+		do = bulk(args[0])
 	case (job == "queue" || job == "retry") && len(args) == 3:
 		writers, err2 := strconv.Atoi(args[2])
 		if err2 != nil {

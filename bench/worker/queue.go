@@ -46,6 +46,31 @@ func retry(ctx context.Context, url, fleet string, writers int) (round, error) {
 	}), nil
 }
 
+// bulk makes many projects in one go, in a repository that it has not seen before. A
+// line is the address, the prefix of the names, and the number of projects.
+func bulk(fleet string) round {
+	return func(ctx context.Context, line string) (int, error) {
+		var url, prefix string
+		var projects int
+		if _, err := fmt.Sscan(line, &url, &prefix, &projects); err != nil {
+			return 0, err
+		}
+		steps, err := open(ctx, url, fleet)
+		if err != nil {
+			return 0, err
+		}
+		requests := make([]project.Request, projects)
+		for i := range requests {
+			if requests[i], err = request(fmt.Sprintf("%s-%04d", prefix, i)); err != nil {
+				return 0, err
+			}
+		}
+		var bad error
+		steps.CreateAll(ctx, requests, func(_ int, _ *project.Result, err error) { bad = errors.Join(bad, err) })
+		return projects, errors.Join(bad, steps.Repo.Close())
+	}
+}
+
 // change is a creation as [project.Steps] makes it, for the queue.
 func change(tip fs.FS, key *sops.Key, id string) (*gitrepo.Change, error) {
 	doc, err := fs.ReadFile(tip, generator.PlatformPath)
