@@ -107,10 +107,13 @@ func (c newCommit) text() (string, error) {
 type parsedCommit struct {
 	tree    Hash
 	parents []Hash
+	message string
 }
 
 func parseCommit(data []byte) (parsedCommit, error) {
 	var c parsedCommit
+	_, message, _ := bytes.Cut(data, []byte("\n\n"))
+	c.message = string(message)
 	for line := range strings.Lines(string(data)) {
 		line = strings.TrimSuffix(line, "\n")
 		key, value, _ := strings.Cut(line, " ")

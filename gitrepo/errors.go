@@ -34,6 +34,9 @@ var (
 	// could not be read again: the commit may or may not be in. Running the
 	// same update again is safe when its plan is idempotent.
 	ErrUncertain = errors.New("the outcome of the push is unknown")
+	// ErrForeignBranch: the branch of a proposal holds a commit that no
+	// proposal made.
+	ErrForeignBranch = errors.New("the branch holds somebody else's commits")
 	// ErrTooLarge: an answer or object exceeds what this package accepts.
 	ErrTooLarge = errors.New("larger than allowed")
 	// ErrDamaged: bytes that do not hash to the id they were asked by.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"sync"
+	"time"
 )
 
 // ErrClosed is what a [Queue] answers after Close.
@@ -32,6 +33,7 @@ type Queue struct {
 	max    int
 	ctx    context.Context //nolint:containedctx // ends the queue's own goroutine
 	stop   context.CancelFunc
+	travel time.Duration // of the last push
 
 	pending chan *waiter
 	closing chan struct{}
@@ -116,6 +118,7 @@ func (q *Queue) refuse() { q.once.Do(func() { close(q.closing) }) }
 type batch struct {
 	*transaction
 	waiters []*waiter
+	began   time.Time
 }
 
 func (q *Queue) newBatch() *batch {
@@ -123,12 +126,24 @@ func (q *Queue) newBatch() *batch {
 }
 
 func (b *batch) add(ctx context.Context, w *waiter) {
+	if len(b.waiters) == 0 {
+		b.began = time.Now()
+	}
 	b.waiters = append(b.waiters, w)
 	b.transaction.add(ctx, &w.job)
 }
 
 func (q *Queue) full(b *batch) bool {
 	return len(b.waiters) >= q.max || b.pack.size() >= batchBytes
+}
+
+// minGather is how long a batch may be planned at least before it leaves.
+const minGather = 50 * time.Millisecond
+
+// due reports whether a batch should leave although more are waiting: when
+// plans are slow, the rest is planned while this one travels.
+func (q *Queue) due(b *batch) bool {
+	return q.full(b) || time.Since(b.began) > max(q.travel, minGather)
 }
 
 func (q *Queue) loop() {
@@ -138,7 +153,7 @@ func (q *Queue) loop() {
 		if len(next.waiters) == 0 && !q.first(next) {
 			return
 		}
-		for !q.full(next) {
+		for !q.due(next) {
 			select {
 			case w := <-q.pending:
 				next.add(q.ctx, w)
@@ -180,6 +195,7 @@ func (q *Queue) deliver(b *batch) *batch {
 	expected, pack := b.last, b.pack
 	next.start(expected, pack, false)
 	delivered := make(chan struct{})
+	left := time.Now()
 	go func() {
 		b.finish(q.ctx)
 		b.report()
@@ -196,6 +212,7 @@ func (q *Queue) deliver(b *batch) *batch {
 			continue
 		case <-delivered:
 		}
+		q.travel = time.Since(left)
 		return q.settle(next, expected)
 	}
 }

@@ -243,23 +243,17 @@ func (r *Repo) rootOf(ctx context.Context, id, have Hash) (Hash, error) {
 
 // readTip asks the server where a branch is.
 func (r *Repo) readTip(ctx context.Context, branch string) (tip, error) {
-	name := "refs/heads/" + branch
-	if err := checkRefName(branch); err != nil {
-		return tip{}, r.wrap(err)
-	}
-	refs, err := r.list(ctx, name)
+	id, err := r.readRef(ctx, branch)
 	if err != nil {
 		return tip{}, err
 	}
-	for _, ref := range refs {
-		if ref.name == name {
-			was, _ := r.known(branch)
-			if was.commit == ref.id {
-				return was, nil
-			}
-			root, err := r.rootOf(ctx, ref.id, was.commit)
-			return tip{ref.id, root}, err
+	if !id.IsZero() {
+		was, _ := r.known(branch)
+		if was.commit == id {
+			return was, nil
 		}
+		root, err := r.rootOf(ctx, id, was.commit)
+		return tip{id, root}, err
 	}
 	others, err := r.list(ctx, "refs/heads/")
 	if err != nil {
@@ -269,6 +263,21 @@ func (r *Repo) readTip(ctx context.Context, branch string) (tip, error) {
 		return tip{}, nil
 	}
 	return tip{}, r.wrap(failf(ErrRevisionNotFound, "there is no branch %q; there is %s", branch, someNames(others)))
+}
+
+// readRef asks where a branch is; zero when it does not exist.
+func (r *Repo) readRef(ctx context.Context, branch string) (Hash, error) {
+	name := "refs/heads/" + branch
+	if err := checkRefName(branch); err != nil {
+		return Hash{}, r.wrap(err)
+	}
+	refs, err := r.list(ctx, name)
+	for _, ref := range refs {
+		if ref.name == name {
+			return ref.id, nil
+		}
+	}
+	return Hash{}, err
 }
 
 func someNames(refs []ref) string {

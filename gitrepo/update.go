@@ -96,11 +96,13 @@ type transaction struct {
 	jobs   []*job
 
 	base  tip
+	old   Hash   // where the branch must be: at base, unless it is a proposal
 	under source // finds the objects of base
 	fresh bool   // base was read from the server in this transaction
 	last  tip    // after all jobs
 	pack  *packWriter
 
+	proposal      bool // of a [Repo.Propose]
 	moved, failed int
 	doubt         bool // a push of last may still arrive
 }
@@ -127,7 +129,7 @@ func (t *transaction) begin(ctx context.Context) error {
 
 // start forgets what was planned and begins again from a tip.
 func (t *transaction) start(base tip, under source, fresh bool) {
-	t.base, t.last, t.under, t.fresh = base, base, under, fresh
+	t.base, t.old, t.last, t.under, t.fresh = base, base.commit, base, under, fresh
 	t.pack = newPackWriter(under)
 	t.doubt, t.failed = false, 0
 }
@@ -268,7 +270,7 @@ func makeTree(ctx context.Context, src source, root Hash, files map[string][]byt
 // the jobs were planned anew.
 func (t *transaction) deliver(ctx context.Context) (again bool, err error) {
 	r := t.repo
-	q := pushRequest{ref: "refs/heads/" + t.branch, old: t.base.commit, new: t.last.commit, pack: t.pack.finish()}
+	q := pushRequest{ref: "refs/heads/" + t.branch, old: t.old, new: t.last.commit, pack: t.pack.finish()}
 	for {
 		err := r.remote.push(ctx, q, r.opts.Messages)
 		if err == nil {
@@ -284,14 +286,16 @@ func (t *transaction) deliver(ctx context.Context) (again bool, err error) {
 		if context.Cause(ctx) != nil {
 			return false, t.lost(err, nil)
 		}
-		now, reread := r.readTip(ctx, t.branch)
+		now, reread := t.read(ctx)
 		switch {
 		case reread != nil:
 			return false, t.lost(err, reread)
 		case now.commit == t.last.commit:
 			t.settle()
 			return false, nil
-		case now.commit != t.base.commit:
+		case now.commit != t.old && t.proposal:
+			return true, nil
+		case now.commit != t.old:
 			return t.overtaken(ctx, now, err)
 		case final:
 			return false, t.refused(ctx, err)
@@ -303,6 +307,15 @@ func (t *transaction) deliver(ctx context.Context) (again bool, err error) {
 			return false, t.lost(err, context.Cause(ctx))
 		}
 	}
+}
+
+// read asks where the branch is.
+func (t *transaction) read(ctx context.Context) (tip, error) {
+	if !t.proposal {
+		return t.repo.readTip(ctx, t.branch)
+	}
+	id, err := t.repo.readRef(ctx, t.branch)
+	return tip{commit: id}, err
 }
 
 // final reports whether trying again is pointless.
