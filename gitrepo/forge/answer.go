@@ -2,6 +2,7 @@ package forge
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -23,7 +24,7 @@ func (c *client) failure(resp *http.Response) error {
 		Message: c.token.Redact(words(data)), RequestID: requestID(resp.Header), Reset: reset(resp.Header, time.Now()),
 	}
 	e.Cause = cause(e, resp.Header)
-	if e.Cause != ErrRateLimited && e.Cause != ErrServer {
+	if !errors.Is(e.Cause, ErrRateLimited) && !errors.Is(e.Cause, ErrServer) {
 		e.Reset = time.Time{} // GitHub tells it with every answer
 	}
 	return e

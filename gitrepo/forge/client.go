@@ -175,17 +175,17 @@ func (c *client) again(method string, err error, try int) (time.Duration, bool) 
 	wait := shortWait/2*time.Duration(try) + jitter/2
 	if !e.Reset.IsZero() {
 		wait = max(time.Until(e.Reset), 0) + jitter
-	} else if e.Cause == ErrRateLimited {
+	} else if errors.Is(e.Cause, ErrRateLimited) {
 		wait = time.Minute // what GitHub asks for when it does not say
 	}
-	switch e.Cause {
-	case ErrRateLimited:
+	switch {
+	case errors.Is(e.Cause, ErrRateLimited):
 		return wait, wait <= c.maxWait
-	case ErrNetwork:
+	case errors.Is(e.Cause, ErrNetwork):
 		op, isOp := errors.AsType[*net.OpError](e.Err)
 		unsent := isOp && op.Op == "dial"
 		return wait, !errors.Is(e.Err, errTooLate) && (method != http.MethodPost || unsent)
-	case ErrServer:
+	case errors.Is(e.Cause, ErrServer):
 		return wait, method != http.MethodPost && e.Status >= 500 && wait <= max(c.maxWait, maxTries*shortWait)
 	}
 	return 0, false
@@ -205,8 +205,9 @@ func (c *client) try(ctx context.Context, r request, body []byte) (http.Header, 
 		}
 		to, moved := redirection(resp)
 		if !moved {
-			defer resp.Body.Close()
-			return resp.Header, c.read(resp, r)
+			err := c.read(resp, r)
+			_ = resp.Body.Close()
+			return resp.Header, err
 		}
 		_ = resp.Body.Close()
 		if to == nil || to.Scheme != target.Scheme || to.Host != target.Host || to.User != nil {
@@ -244,7 +245,7 @@ var errTooLate = errors.New("no answer in time")
 
 // blame tells our own patience from the caller's context.
 func blame(ctx context.Context, err error) error {
-	if context.Cause(ctx) == errTooLate {
+	if errors.Is(context.Cause(ctx), errTooLate) {
 		return errTooLate
 	}
 	return err

@@ -1,6 +1,7 @@
 package forge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -19,39 +21,50 @@ import (
 
 const testToken = "glpat-0123456789abcdef"
 
+// step is one answer of a script.
+type step struct {
+	status int
+	body   string
+	header []string            // name, value, name, value
+	err    error               // instead of an answer
+	hang   bool                // until the request is given up
+	check  func(*http.Request) // looks at the request first; may be nil
+}
+
 // script answers requests one after the other, without a network, and keeps
 // when each came.
 type script struct {
-	t       *testing.T
-	answers []func(*http.Request) (*http.Response, error)
-	came    []time.Time
-	methods []string
+	t     *testing.T
+	steps []step
+	came  []time.Time
 }
 
 func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.came = append(s.came, time.Now())
-	s.methods = append(s.methods, r.Method+" "+r.URL.Path)
-	if len(s.came) > len(s.answers) {
+	if len(s.came) > len(s.steps) {
 		s.t.Errorf("request %d, %s %s, is one too many", len(s.came), r.Method, r.URL)
 		return nil, errors.New("no more answers")
 	}
-	return s.answers[len(s.came)-1](r)
-}
-
-func reply200(body string) func(*http.Request) (*http.Response, error) { return reply(200, body) }
-
-func reply(status int, body string, header ...string) func(*http.Request) (*http.Response, error) {
-	return func(r *http.Request) (*http.Response, error) {
-		h := http.Header{}
-		for i := 0; i < len(header); i += 2 {
-			h.Set(header[i], header[i+1])
-		}
-		return &http.Response{StatusCode: status, Header: h, Request: r, Body: io.NopCloser(strings.NewReader(body))}, nil
+	st := s.steps[len(s.came)-1]
+	if st.check != nil {
+		st.check(r)
 	}
+	if st.hang {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	if st.err != nil {
+		return nil, st.err
+	}
+	h := http.Header{}
+	for i := 0; i < len(st.header); i += 2 {
+		h.Set(st.header[i], st.header[i+1])
+	}
+	return &http.Response{StatusCode: st.status, Header: h, Request: r, Body: io.NopCloser(strings.NewReader(st.body))}, nil
 }
 
-func cut(err error) func(*http.Request) (*http.Response, error) {
-	return func(*http.Request) (*http.Response, error) { return nil, err }
+func reply(status int, body string, header ...string) step {
+	return step{status: status, body: body, header: header}
 }
 
 func testClient(t *testing.T, kind Kind, rt http.RoundTripper) *client {
@@ -69,7 +82,7 @@ func testClient(t *testing.T, kind Kind, rt http.RoundTripper) *client {
 func TestRetries(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 	broken := &net.OpError{Op: "read", Err: errors.New("connection reset by peer")}
-	type answers = []func(*http.Request) (*http.Response, error)
+	type answers = []step
 	for _, c := range []struct {
 		name     string
 		method   string
@@ -77,22 +90,22 @@ func TestRetries(t *testing.T) {
 		want     error
 		min, max time.Duration // of the last request after the first
 	}{
-		{"Retry-After", "POST", answers{reply(429, "", "Retry-After", "30"), reply200("{}")}, nil, 30 * time.Second, 32 * time.Second},
-		{"GitHub's secondary limit", "POST", answers{reply(403, `{"message":"You have exceeded a secondary rate limit"}`), reply200("{}")}, nil, time.Minute, 62 * time.Second},
+		{"Retry-After", "POST", answers{reply(429, "", "Retry-After", "30"), reply(200, "{}")}, nil, 30 * time.Second, 32 * time.Second},
+		{"GitHub's secondary limit", "POST", answers{reply(403, `{"message":"You have exceeded a secondary rate limit"}`), reply(200, "{}")}, nil, time.Minute, 62 * time.Second},
 		{"too long to wait", "GET", answers{reply(429, "", "Retry-After", "3600")}, ErrRateLimited, 0, 0},
 		{"again and again", "GET", answers{reply(429, "", "Retry-After", "1"), reply(429, "", "Retry-After", "1"), reply(429, "", "Retry-After", "1")}, ErrRateLimited, 2 * time.Second, 5 * time.Second},
-		{"server fails", "GET", answers{reply(502, "<html>"), reply(503, "", "Retry-After", "7"), reply200("{}")}, nil, 7 * time.Second, 10 * time.Second},
+		{"server fails", "GET", answers{reply(502, "<html>"), reply(503, "", "Retry-After", "7"), reply(200, "{}")}, nil, 7 * time.Second, 10 * time.Second},
 		{"server fails for good", "PATCH", answers{reply(500, ""), reply(500, ""), reply(500, "")}, ErrServer, 0, 5 * time.Second},
 		{"server fails a POST", "POST", answers{reply(502, "")}, ErrServer, 0, 0},
-		{"cut", "GET", answers{cut(broken), reply200("{}")}, nil, 0, 5 * time.Second},
-		{"cut a POST", "POST", answers{cut(broken)}, ErrNetwork, 0, 0},
-		{"POST that was never sent", "POST", answers{cut(refused), reply200("{}")}, nil, 0, 5 * time.Second},
+		{"cut", "GET", answers{step{err: broken}, reply(200, "{}")}, nil, 0, 5 * time.Second},
+		{"cut a POST", "POST", answers{step{err: broken}}, ErrNetwork, 0, 0},
+		{"POST that was never sent", "POST", answers{step{err: refused}, reply(200, "{}")}, nil, 0, 5 * time.Second},
 		{"refused for good", "POST", answers{reply(422, "{}")}, ErrInvalid, 0, 0},
 		{"denied", "GET", answers{reply(403, `{"message":"no"}`, "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "9999999999")}, ErrAuthorization, 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &script{t: t, answers: c.answers}
+				s := &script{t: t, steps: c.answers}
 				err := testClient(t, GitHub, s).send(t.Context(), c.method, "/x", nil, nil)
 				if !errors.Is(err, c.want) {
 					t.Errorf("%v, want %v", err, c.want)
@@ -113,7 +126,7 @@ func TestWaitEndsWithContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		begin := time.Now()
-		s := &script{t: t, answers: []func(*http.Request) (*http.Response, error){reply(429, "", "Retry-After", "30")}}
+		s := &script{t: t, steps: []step{reply(429, "", "Retry-After", "30")}}
 		err := testClient(t, GitHub, s).get(ctx, "/x", nil, nil)
 		if !errors.Is(err, ErrRateLimited) || time.Since(begin) != 5*time.Second {
 			t.Fatalf("%v after %v", err, time.Since(begin))
@@ -122,25 +135,31 @@ func TestWaitEndsWithContext(t *testing.T) {
 }
 
 func TestSilentForge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		hang := func(r *http.Request) (*http.Response, error) {
-			<-r.Context().Done()
-			return nil, r.Context().Err()
-		}
-		s := &script{t: t, answers: []func(*http.Request) (*http.Response, error){hang}}
-		begin := time.Now()
-		err := testClient(t, GitHub, s).get(t.Context(), "/x", nil, nil)
-		if !errors.Is(err, ErrNetwork) || !errors.Is(err, errTooLate) || time.Since(begin) != requestTimeout {
-			t.Fatalf("%v after %v", err, time.Since(begin))
-		}
-	})
+	for _, limit := range []time.Duration{0, 5 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &script{t: t, steps: []step{{hang: true}}}
+			f, err := New(Options{
+				Repository: Repository{Kind: GitHub, API: "https://api.github.com", Path: "acme/gitops"},
+				Token:      gitrepo.NewSecret(testToken), Client: &http.Client{Transport: s, Timeout: limit},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := cmp.Or(limit, requestTimeout)
+			begin := time.Now()
+			_, err = f.Get(t.Context(), 1)
+			if !errors.Is(err, ErrNetwork) || !errors.Is(err, errTooLate) || time.Since(begin) != want {
+				t.Fatalf("%v after %v, want it after %v", err, time.Since(begin), want)
+			}
+		})
+	}
 }
 
 func TestFailures(t *testing.T) {
 	reset := time.Now().Add(time.Hour).Truncate(time.Second)
 	for _, c := range []struct {
 		name   string
-		answer func(*http.Request) (*http.Response, error)
+		answer step
 		cause  error
 		words  string
 	}{
@@ -161,15 +180,15 @@ func TestFailures(t *testing.T) {
 		{"token in the words", reply(401, `{"message":"invalid token `+testToken+`"}`), ErrAuthentication, "invalid token [redacted]"},
 		{"terminal tricks", reply(401, `{"message":"a\u001b[31m\nb\u202e\u200b\u0085c"}`), ErrAuthentication, "a [31m b c"},
 		{"long", reply(400, `{"message":"`+strings.Repeat("ä", 4000)+`"}`), ErrInvalid, strings.Repeat("ä", 500)},
-		{"not JSON", reply200("<html>log in</html>"), ErrServer, "this is not an answer of github's API; is the base URL right?"},
-		{"too long", reply200(`"` + strings.Repeat("x", maxAnswer) + `"`), ErrServer, "the answer is longer than 8 MiB"},
+		{"not JSON", reply(200, "<html>log in</html>"), ErrServer, "this is not an answer of github's API; is the base URL right?"},
+		{"too long", reply(200, `"`+strings.Repeat("x", maxAnswer)+`"`), ErrServer, "the answer is longer than 8 MiB"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := &script{t: t, answers: []func(*http.Request) (*http.Response, error){c.answer}}
+			s := &script{t: t, steps: []step{c.answer}}
 			var out any
 			err := testClient(t, GitHub, s).send(t.Context(), "POST", "/projects/1?x", map[string]string{"a": "b"}, &out)
 			e, ok := errors.AsType[*Error](err)
-			if !ok || e.Cause != c.cause || e.Message != c.words {
+			if !ok || !errors.Is(e.Cause, c.cause) || e.Message != c.words {
 				t.Fatalf("%+v, want cause %q and words %q", e, c.cause, c.words)
 			}
 			if strings.Contains(err.Error(), testToken) || strings.Contains(fmt.Sprintf("%+v", *e), testToken) {
@@ -178,7 +197,7 @@ func TestFailures(t *testing.T) {
 		})
 	}
 
-	s := &script{t: t, answers: []func(*http.Request) (*http.Response, error){
+	s := &script{t: t, steps: []step{
 		reply(403, `{"message":"API rate limit exceeded for user ID 1."}`, "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", fmt.Sprint(reset.Unix()),
 			"X-GitHub-Request-Id", "AB:CD"),
 	}}
@@ -213,14 +232,13 @@ func TestClocks(t *testing.T) {
 
 func TestErrorBodyIsBounded(t *testing.T) {
 	var read int
-	endless := func(r *http.Request) (*http.Response, error) {
+	rt := transport(func(r *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 400, Header: http.Header{}, Request: r, Body: io.NopCloser(reader(func(p []byte) (int, error) {
 			read += len(p)
 			return len(p), nil
 		}))}, nil
-	}
-	s := &script{t: t, answers: []func(*http.Request) (*http.Response, error){endless}}
-	if err := testClient(t, GitHub, s).get(t.Context(), "/x", nil, nil); !errors.Is(err, ErrInvalid) || read > 2*maxErrorAnswer {
+	})
+	if err := testClient(t, GitHub, rt).get(t.Context(), "/x", nil, nil); !errors.Is(err, ErrInvalid) || read > 2*maxErrorAnswer {
 		t.Fatalf("%v after %d bytes", err, read)
 	}
 }
@@ -230,7 +248,7 @@ type reader func([]byte) (int, error)
 func (r reader) Read(p []byte) (int, error) { return r(p) }
 
 func TestPages(t *testing.T) {
-	type answers = []func(*http.Request) (*http.Response, error)
+	type answers = []step
 	for _, c := range []struct {
 		name    string
 		answers answers
@@ -245,15 +263,13 @@ func TestPages(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for i := 1; i < len(c.answers); i++ {
-				second := c.answers[i]
-				c.answers[i] = func(r *http.Request) (*http.Response, error) {
+				c.answers[i].check = func(r *http.Request) {
 					if r.URL.Host != "git.example.com" || r.URL.Query().Get("page") != "2" || r.URL.Query().Get("keep") != "me" {
 						t.Errorf("the second page is asked for at %s", r.URL)
 					}
-					return second(r)
 				}
 			}
-			s := &script{t: t, answers: c.answers}
+			s := &script{t: t, steps: c.answers}
 			var all []int
 			err := list(t.Context(), testClient(t, Gitea, s), "/x", map[string][]string{"keep": {"me"}}, func(page []int) bool {
 				all = append(all, page...)
@@ -267,14 +283,10 @@ func TestPages(t *testing.T) {
 }
 
 func TestEndlessList(t *testing.T) {
-	count := 0
-	rt := transport(func(r *http.Request) (*http.Response, error) {
-		count++
-		return reply(200, `[1]`, "Link", `<https://x.example/?page=2>; rel="next"`)(r)
-	})
-	err := list(t.Context(), testClient(t, GitLab, rt), "/x", map[string][]string{}, func([]int) bool { return false })
-	if !errors.Is(err, ErrServer) || count != maxPages {
-		t.Fatalf("%v after %d pages", err, count)
+	s := &script{t: t, steps: slices.Repeat([]step{reply(200, `[1]`, "Link", `<https://x.example/?page=2>; rel="next"`)}, maxPages)}
+	err := list(t.Context(), testClient(t, GitLab, s), "/x", map[string][]string{}, func([]int) bool { return false })
+	if !errors.Is(err, ErrServer) || len(s.came) != maxPages {
+		t.Fatalf("%v after %d pages", err, len(s.came))
 	}
 }
 

@@ -58,8 +58,7 @@ func (f *Forge) Ensure(ctx context.Context, w Want) (*PullRequest, Outcome, erro
 		}
 		outcome := Unchanged
 		if pr == nil || pr.State != Open {
-			outcome = Opened
-			pr, err = f.open(ctx, w)
+			pr, outcome, err = f.open(ctx, w)
 		}
 		if err == nil {
 			return f.bring(ctx, pr, w, outcome)
@@ -93,26 +92,27 @@ func (f *Forge) prepare(w Want) (Want, error) {
 
 // open opens a pull request and makes sure that it is the only one: the forges
 // look for another one first, but not in one step with opening theirs.
-func (f *Forge) open(ctx context.Context, w Want) (*PullRequest, error) {
+func (f *Forge) open(ctx context.Context, w Want) (*PullRequest, Outcome, error) {
 	ahead, err := f.api.ahead(ctx, w.Head, w.Base)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if !ahead {
-		return nil, &Error{Cause: ErrNoDiff, Forge: f.repository.Kind, Message: w.Head + " has no commit that " + w.Base + " lacks"}
+		return nil, "", &Error{Cause: ErrNoDiff, Forge: f.repository.Kind, Message: w.Head + " has no commit that " + w.Base + " lacks"}
 	}
 	opened, err := f.api.create(ctx, w)
 	if err != nil {
-		return f.uncertain(ctx, w, err)
+		opened, err = f.uncertain(ctx, w, err)
+		return opened, Opened, err
 	}
 	all, err := f.api.open(ctx, w.Head, w.Base)
 	if err != nil || len(all) == 0 || all[0].Number >= opened.Number {
-		return opened, err
+		return opened, Opened, err
 	}
 	if _, err := f.Close(ctx, opened.Number); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return &all[0], nil
+	return &all[0], Unchanged, nil
 }
 
 // uncertain looks whether a pull request was opened although the answer was

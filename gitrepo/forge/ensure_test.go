@@ -146,6 +146,25 @@ func TestEditConflict(t *testing.T) {
 	}
 }
 
+// TestMergedWhileClosing: a person merges between the look and the closing.
+func TestMergedWhileClosing(t *testing.T) {
+	s := forgetest.NewGitHub(t)
+	s.Commit(t, "berth/shop")
+	pr, _, err := forgetest.Open(t, s, forgetest.Berth).Ensure(t.Context(), want())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := through(t, s, func(r *http.Request) (*http.Response, error) {
+		if r.Method == http.MethodPatch {
+			s.Merge(t, pr.Number)
+		}
+		return http.DefaultTransport.RoundTrip(r)
+	})
+	if got, err := f.Close(t.Context(), pr.Number); err != nil || got.State != forge.Merged {
+		t.Fatalf("%+v, %v", got, err)
+	}
+}
+
 func TestRefusesBeforeSending(t *testing.T) {
 	s := forgetest.NewGitHub(t)
 	f := through(t, s, func(r *http.Request) (*http.Response, error) {

@@ -14,6 +14,31 @@
 // The branch itself is pushed by package gitrepo. Failures are an [*Error]
 // that answers errors.Is with one of the causes of this package, such as
 // [ErrAuthorization]. Nothing here reads the environment.
+//
+// # Tokens
+//
+// GitHub: a fine-grained token with "Contents" (to push and to delete branches)
+// and "Pull requests", both read and write; a workflow's own token with the
+// same permissions. GitLab: a personal, group or project access token with the
+// scope api and the role Developer; a job token cannot do this. Gitea and
+// Forgejo: the scopes write:repository, write:issue (for labels and comments)
+// and read:user.
+//
+// # What it was tried on
+//
+// Gitea 1.26.0: the real program, in e2e/forge, over HTTP and SSH. GitHub: a
+// stand-in that holds every request and answer to GitHub's own OpenAPI
+// description (package forgetest). GitLab: a stand-in that answers with what
+// GitLab's own Go client has recorded. All three pass one suite,
+// forgetest.Run. Forgejo and GitHub Enterprise Server were not tried
+// themselves; what is used of their APIs is documented to be the same.
+//
+// # Why no vendor's client
+//
+// Some fifteen calls a forge are used. The three clients would add 3.3 MB to
+// the program and bring three ways to retry, redirect, page and report, where
+// one is wanted: a token that never leaves its host, bounded answers, and one
+// kind of error.
 package forge
 
 import (

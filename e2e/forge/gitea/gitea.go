@@ -74,7 +74,7 @@ func (g *Gitea) Stop() {
 }
 
 func (g *Gitea) start(ctx context.Context, built *components.Gitea) error {
-	ports, err := freePorts(2)
+	ports, err := freePorts(ctx, 2)
 	if err != nil {
 		return err
 	}

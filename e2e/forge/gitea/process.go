@@ -33,7 +33,7 @@ func startProcess(log, home, program string, args ...string) (*process, error) {
 		// The parent-death signal comes when the thread that forked ends, so
 		// that thread must live as long as the child.
 		runtime.LockOSThread()
-		defer out.Close()
+		defer func() { _ = out.Close() }()
 		err := p.cmd.Start()
 		started <- err
 		if err == nil {
@@ -71,14 +71,14 @@ func environment(home string) []string {
 }
 
 // freePorts asks the kernel for n different TCP ports on loopback.
-func freePorts(n int) ([]int, error) {
+func freePorts(ctx context.Context, n int) ([]int, error) {
 	ports := make([]int, n)
 	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, fmt.Errorf("no free TCP port on 127.0.0.1: %w", err)
 		}
-		defer l.Close() // all stay taken until all are chosen
+		defer func() { _ = l.Close() }() // all stay taken until all are chosen
 		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
 	return ports, nil

@@ -214,19 +214,20 @@ func (g *GitLab) edit(_ http.ResponseWriter, c call) answer {
 // noteDocument makes a recorded note this one.
 func (g *GitLab) noteDocument(n note, system bool) any {
 	d := clone(g.records["list_notes"].([]any)[1]).(map[string]any)
-	d["id"], d["body"], d["system"], d["noteable_type"] = n.id, n.body, system, "MergeRequest"
+	d["id"], d["body"], d["system"] = n.id, n.body, system
 	d["author"].(map[string]any)["username"] = n.author
 	return d
 }
 
-// listNotes puts one of GitLab's own notes before those of people.
+// listNotes puts one of GitLab's own notes, which bear the name of whoever
+// caused them, before those of people: one that could be taken for a review.
 func (g *GitLab) listNotes(w http.ResponseWriter, c call) answer {
 	p := g.request(c)
 	if p == nil {
 		return gitlabNotFound()
 	}
 	shown := []any{}
-	for _, n := range page(w, c.Request, append([]note{{author: p.author, body: "added 1 commit"}}, g.comments(p)...)) {
+	for _, n := range page(w, c.Request, append([]note{{author: p.author, body: "<!-- " + mark + " -->\nadded 1 commit"}}, g.comments(p)...)) {
 		shown = append(shown, g.noteDocument(n, n.id == 0))
 	}
 	return answer{http.StatusOK, shown}
