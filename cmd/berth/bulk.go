@@ -72,7 +72,7 @@ type bulkItem struct {
 }
 
 // createAll creates the projects of every spec in a folder.
-func (g *globals) createAll(ctx context.Context, o *specOptions) error {
+func (g *globals) createAll(ctx context.Context, o *specOptions, pull *pullRequestOptions) error {
 	for _, flag := range append(specFlags(), "password-stdin", "password-file") {
 		if o.flags.Changed(flag) {
 			return usagef("--%s names one project's; with a folder, the specs and --credentials-stdin say it", flag)
@@ -91,6 +91,9 @@ func (g *globals) createAll(ctx context.Context, o *specOptions) error {
 	}
 	steps, err := g.steps(ctx)
 	if err != nil {
+		return err
+	}
+	if steps.Forge, err = pull.open(g); err != nil {
 		return err
 	}
 	progress := newProgress(g.ui, len(items))
@@ -201,6 +204,7 @@ func (g *globals) tellAll(items []bulkItem) error {
 				g.ui.report(*item.Error)
 			} else {
 				g.ui.problems(item.Result.Warnings)
+				g.tellPullRequest(item.Result.PullRequest)
 			}
 		}
 		g.ui.done("%d projects created or changed, %d as they were, %d failed", changed, len(items)-changed-failed, failed)

@@ -18,6 +18,7 @@ func newCreateCommand(g *globals) *cobra.Command {
 
 func newCreateProjectCommand(g *globals) *cobra.Command {
 	o := specOptions{in: g.in}
+	var pull pullRequestOptions
 	cmd := &cobra.Command{
 		Use:   "project [NAME]",
 		Short: "Create a project, or change what the flags name",
@@ -36,16 +37,17 @@ what is sealed already stays.
   berth create project -f shop.yaml --password-file token
   berth create project -f specs/ --credentials-stdin <credentials.jsonl`,
 		Args: maxOneArg,
-		RunE: func(cmd *cobra.Command, args []string) error { return g.createProject(cmd.Context(), &o, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return g.createProject(cmd.Context(), &o, &pull, args) },
 	}
 	o.addFlags(cmd.Flags())
+	pull.addFlags(cmd.Flags())
 	cmd.Flags().BoolVar(&o.credentialsStdin, "credentials-stdin", false, `with a folder: read JSON lines {"owner","registry","username","token"} from stdin`)
 	return cmd
 }
 
-func (g *globals) createProject(ctx context.Context, o *specOptions, args []string) error {
+func (g *globals) createProject(ctx context.Context, o *specOptions, pull *pullRequestOptions, args []string) error {
 	if info, err := os.Stat(o.file); err == nil && info.IsDir() {
-		return g.createAll(ctx, o)
+		return g.createAll(ctx, o, pull)
 	}
 	if o.credentialsStdin {
 		return usagef("--credentials-stdin goes with -f and a folder of specs")
@@ -58,6 +60,9 @@ func (g *globals) createProject(ctx context.Context, o *specOptions, args []stri
 	if err != nil {
 		return err
 	}
+	if steps.Forge, err = pull.open(g); err != nil {
+		return err
+	}
 	result, err := steps.Create(ctx, req)
 	if err != nil {
 		return err
@@ -68,10 +73,15 @@ func (g *globals) createProject(ctx context.Context, o *specOptions, args []stri
 	g.tellWarnings(o, result)
 	if !result.Changed {
 		g.ui.done("project %s: nothing to change", result.Project)
+		g.tellPullRequest(result.PullRequest)
 		return nil
 	}
 	for _, f := range result.Files {
 		g.ui.action("%s %s", f.Action(), f.Path)
+	}
+	if steps.Forge != nil {
+		g.tellPullRequest(result.PullRequest)
+		return nil
 	}
 	g.ui.done("project %s is on %s, commit %s", result.Project, g.branch, result.Commit)
 	return nil

@@ -17,6 +17,7 @@ type deleteOptions struct {
 	environments []string
 	yes          bool
 	overwrite    bool
+	pull         pullRequestOptions
 }
 
 func newDeleteCommand(g *globals) *cobra.Command {
@@ -38,6 +39,7 @@ Files that berth did not write stay.
 	project.Flags().StringArrayVar(&o.environments, "env", nil, "`environment` to delete; repeat for more (default all)")
 	project.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	project.Flags().BoolVar(&o.overwrite, "overwrite", false, "remove generated files that were edited by hand, too")
+	o.pull.addFlags(project.Flags())
 	cmd.AddCommand(project)
 	return cmd
 }
@@ -48,6 +50,9 @@ func (g *globals) deleteProject(ctx context.Context, o deleteOptions, id string)
 	}
 	steps, err := g.steps(ctx)
 	if err != nil {
+		return err
+	}
+	if steps.Forge, err = o.pull.open(g); err != nil {
 		return err
 	}
 	plan, err := steps.PlanDelete(ctx, id, o.environments, o.overwrite)
@@ -71,6 +76,10 @@ func (g *globals) deleteProject(ctx context.Context, o deleteOptions, id string)
 	}
 	if g.output != "" {
 		return g.ui.print(done, g.output)
+	}
+	if steps.Forge != nil {
+		g.tellPullRequest(done.PullRequest)
+		return nil
 	}
 	g.ui.done("deleted from %s, commit %s; Flux removes the rest", g.branch, done.Commit)
 	return nil

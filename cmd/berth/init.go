@@ -23,6 +23,7 @@ type initOptions struct {
 	platformKeyFile string
 	postQuantum     bool
 	overwrite       bool
+	pull            pullRequestOptions
 }
 
 func newInitCommand(g *globals) *cobra.Command {
@@ -55,6 +56,7 @@ read. Keep a copy of each in a safe. An existing key is used, never overwritten.
 	f.BoolVar(&o.postQuantum, "post-quantum", false, "make a hybrid post-quantum platform key; needs kustomize-controller 1.9 or newer")
 	f.StringVar(&o.cluster.IngressNamespace, "ingress-namespace", "", "`namespace` of the ingress controller (default kube-system, as on k3s)")
 	f.StringVar(&o.cluster.IngressClass, "ingress-class", "", "ingress `class` (default: the cluster's own)")
+	o.pull.addFlags(f)
 	f.BoolVar(&o.overwrite, "overwrite", false, "replace berth's own files that were edited by hand")
 	return cmd
 }
@@ -78,6 +80,9 @@ func (g *globals) init(ctx context.Context, o initOptions) error {
 		return err
 	}
 	steps := &project.Steps{Repo: repo, Branch: g.branch, Key: key}
+	if steps.Forge, err = o.pull.open(g); err != nil {
+		return err
+	}
 	known, exists, err := steps.Cluster(ctx, o.cluster.Name)
 	if err != nil {
 		return err

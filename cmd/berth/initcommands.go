@@ -23,6 +23,7 @@ func (g *globals) tellInit(o initOptions, result *project.InitResult) error {
 	} else {
 		g.ui.done("cluster %s: nothing to change", result.Cluster.Name)
 	}
+	g.tellPullRequest(result.PullRequest)
 	script, err := g.clusterCommands(o, result)
 	if err != nil {
 		return err

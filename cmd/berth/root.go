@@ -180,10 +180,16 @@ func (g *globals) gitrepoOptions() (gitrepo.Options, error) {
 			options.KnownHostsFile = filepath.Join(home, ".ssh", "known_hosts")
 		}
 	}
-	if g.verbose {
-		options.Log = slog.New(slog.NewTextHandler(g.ui.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	}
+	options.Log = g.log()
 	return options, nil
+}
+
+// log returns where steps are logged: to stderr with --verbose, nowhere without.
+func (g *globals) log() *slog.Logger {
+	if !g.verbose {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(g.ui.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 // secretFrom reads a secret from a file or, without one, from the environment.

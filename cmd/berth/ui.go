@@ -14,6 +14,7 @@ import (
 
 	"github.com/berth-gitops/berth/generator"
 	"github.com/berth-gitops/berth/gitrepo"
+	"github.com/berth-gitops/berth/gitrepo/forge"
 	"github.com/berth-gitops/berth/internal/project"
 	"github.com/berth-gitops/berth/sops"
 )
@@ -213,6 +214,12 @@ var knownErrors = []struct {
 	{gitrepo.ErrAuthorization, "the credential is good but may not do this: give it write access to the repository", exitFailure},
 	{gitrepo.ErrNotFound, "check --repo and --branch; servers also say this when the credential may not see the repository", exitFailure},
 	{gitrepo.ErrMoved, "others are writing to the branch faster than berth can: run the command again", exitFailure},
+	{gitrepo.ErrForeignBranch, "merge, or delete, the branch of the pull request first", exitFailure},
+	{forge.ErrAuthentication, "check the forge's token", exitFailure},
+	{forge.ErrAuthorization, "the forge's token may not do this: it needs write access to pull requests and contents", exitFailure},
+	{forge.ErrNotFound, "check --repo and --forge-api; forges also say this when the token may not see the repository", exitFailure},
+	{forge.ErrRateLimited, "wait until then and run the command again", exitFailure},
+	{forge.ErrNetwork, "check the address and the network, then run the command again", exitFailure},
 	{gitrepo.ErrNetwork, "check the address and the network, then run the command again: nothing was half-written", exitFailure},
 }
 

@@ -34,21 +34,21 @@ type Result struct {
 	Seals    []Seal              `json:"seals,omitempty"`
 	Left     []string            `json:"left,omitempty"` // files in the project's folders that are not berth's
 	Warnings []generator.Problem `json:"warnings,omitempty"`
+
+	PullRequest *PullRequest `json:"pullRequest,omitempty"`
 }
 
 // Create brings a project to the state that req wants, in at most one commit. A
 // project that is there already is only committed to when something differs.
 func (s *Steps) Create(ctx context.Context, req Request) (*Result, error) {
-	return s.create(ctx, func(ctx context.Context, plan func(fs.FS) (*gitrepo.Change, error)) (gitrepo.Result, error) {
-		return s.Repo.Update(ctx, s.Branch, plan)
-	}, req)
+	return s.create(ctx, req, func(plan planFunc) (written, error) { return s.write(ctx, req.Project, plan) })
 }
 
-// create runs req through update, which is Repo.Update or a queue's.
-func (s *Steps) create(ctx context.Context, update func(context.Context, func(fs.FS) (*gitrepo.Change, error)) (gitrepo.Result, error), req Request) (*Result, error) {
+// create runs req through write.
+func (s *Steps) create(ctx context.Context, req Request, write func(planFunc) (written, error)) (*Result, error) {
 	var result *Result
-	done, err := update(ctx, func(tip fs.FS) (*gitrepo.Change, error) {
-		planned, err := s.plan(ctx, tip, req, false)
+	done, err := write(func(tip, proposed fs.FS) (*gitrepo.Change, error) {
+		planned, err := s.plan(ctx, tip, proposed, req, false)
 		if err != nil {
 			return nil, err
 		}
@@ -58,7 +58,7 @@ func (s *Steps) create(ctx context.Context, update func(context.Context, func(fs
 	if err != nil {
 		return nil, err
 	}
-	result.Commit, result.Changed = done.Commit.String(), done.Changed
+	result.Commit, result.Changed, result.PullRequest = done.commit, done.changed, done.pull
 	return result, nil
 }
 
@@ -69,7 +69,7 @@ func (s *Steps) Diff(ctx context.Context, req Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err := s.plan(ctx, tip, req, true)
+	result, err := s.plan(ctx, tip, tip, req, true)
 	if err != nil {
 		return nil, err
 	}
@@ -77,8 +77,9 @@ func (s *Steps) Diff(ctx context.Context, req Request) (*Result, error) {
 	return result, nil
 }
 
-// plan works out what req changes on tip. With preview a missing token is no error.
-func (s *Steps) plan(ctx context.Context, tip fs.FS, req Request, preview bool) (*Result, error) {
+// plan works out what req changes on tip. Seals that proposed holds are kept while they
+// are right. With preview a missing token is no error.
+func (s *Steps) plan(ctx context.Context, tip, proposed fs.FS, req Request, preview bool) (*Result, error) {
 	if err := prefetch(ctx, tip, generator.PlatformPath, "projects/"+req.Project+"/"); err != nil {
 		return nil, err
 	}
@@ -111,7 +112,7 @@ func (s *Steps) plan(ctx context.Context, tip fs.FS, req Request, preview bool) 
 	result := &Result{Project: req.Project, Warnings: append(plan.Warnings, warnings...)}
 	files := maps.Clone(plan.Files)
 	files[generator.ProjectPath(req.Project)] = doc
-	sealed, err := s.seal(tip, platform, plan, req, preview)
+	sealed, err := s.seal(ctx, tip, proposed, platform, plan, req, preview)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +242,7 @@ func (r *Result) change(subject string) *gitrepo.Change {
 	}
 	return &gitrepo.Change{
 		Files:    files,
-		Message:  subject,
+		Message:  r.message(subject),
 		Trailers: []gitrepo.Trailer{{Key: "Berth-Project", Value: r.Project}},
 	}
 }

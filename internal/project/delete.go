@@ -18,6 +18,8 @@ type Deletion struct {
 	Files      []FileChange `json:"files"`
 	Left       []string     `json:"left,omitempty"` // files in the project's folders that are not berth's
 	Commit     string       `json:"commit,omitempty"`
+
+	PullRequest *PullRequest `json:"pullRequest,omitempty"`
 }
 
 // Namespace names one environment's namespace and the cluster that it is on.
@@ -40,7 +42,7 @@ func (s *Steps) PlanDelete(ctx context.Context, id string, environments []string
 // write stay.
 func (s *Steps) Delete(ctx context.Context, id string, environments []string, overwrite bool) (*Deletion, error) {
 	var deletion *Deletion
-	done, err := s.Repo.Update(ctx, s.Branch, func(tip fs.FS) (*gitrepo.Change, error) {
+	done, err := s.write(ctx, id, func(tip, _ fs.FS) (*gitrepo.Change, error) {
 		var err error
 		if deletion, err = s.planDelete(ctx, tip, id, environments, overwrite); err != nil {
 			return nil, err
@@ -54,7 +56,7 @@ func (s *Steps) Delete(ctx context.Context, id string, environments []string, ov
 	if err != nil {
 		return nil, err
 	}
-	deletion.Commit = done.Commit.String()
+	deletion.Commit, deletion.PullRequest = done.commit, done.pull
 	return deletion, nil
 }
 
@@ -102,7 +104,7 @@ func (s *Steps) planDeleteEnvironments(ctx context.Context, tip fs.FS, p *genera
 			Hint:   fmt.Sprintf("run `berth delete project %s` to delete the whole project", deletion.Project),
 		}}
 	}
-	result, err := s.plan(ctx, tip, Request{
+	result, err := s.plan(ctx, tip, tip, Request{
 		Project: deletion.Project, Overwrite: overwrite,
 		Edit: func(p *generator.Project) (*generator.Project, error) {
 			p.Spec.Environments = slices.DeleteFunc(p.Spec.Environments, func(e generator.Environment) bool {

@@ -30,6 +30,8 @@ type InitResult struct {
 	// Kustomization is the user's own clusters/<cluster>/kustomization.yaml when there
 	// is one: it has to name flux-projects.yaml, or Flux never applies it.
 	Kustomization string
+
+	PullRequest *PullRequest
 }
 
 // Init writes berth.yaml, .sops.yaml, and what makes one cluster ready, in one commit.
@@ -37,7 +39,7 @@ type InitResult struct {
 // own result, to add a cluster or change its settings.
 func (s *Steps) Init(ctx context.Context, req InitRequest) (*InitResult, error) {
 	var result *InitResult
-	done, err := s.Repo.Update(ctx, s.Branch, func(tip fs.FS) (*gitrepo.Change, error) {
+	done, err := s.write(ctx, "cluster-"+req.Cluster.Name, func(tip, _ fs.FS) (*gitrepo.Change, error) {
 		var err error
 		if result, err = s.planInit(ctx, tip, req); err != nil {
 			return nil, err
@@ -54,7 +56,7 @@ func (s *Steps) Init(ctx context.Context, req InitRequest) (*InitResult, error) 
 	if err != nil {
 		return nil, err
 	}
-	result.Commit, result.Changed = done.Commit.String(), done.Changed
+	result.Commit, result.Changed, result.PullRequest = done.commit, done.changed, done.pull
 	return result, nil
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/berth-gitops/berth/generator"
 	"github.com/berth-gitops/berth/gitrepo"
+	"github.com/berth-gitops/berth/gitrepo/forge"
 	"github.com/berth-gitops/berth/sops"
 	"github.com/berth-gitops/berth/templates"
 )
@@ -26,7 +27,8 @@ import (
 type Steps struct {
 	Repo   *gitrepo.Repo
 	Branch string
-	Key    *sops.Key // the berth key; nil when none is at hand, which is enough to keep seals
+	Key    *sops.Key    // the berth key; nil when none is at hand, which is enough to keep seals
+	Forge  *forge.Forge // where changes become pull requests; nil writes to Branch itself
 }
 
 // Errors that callers tell apart with [errors.Is].

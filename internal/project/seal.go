@@ -1,6 +1,7 @@
 package project
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"sync"
@@ -28,7 +29,7 @@ type sealedFile struct {
 
 // seal makes or keeps every sealed file that plan asks for: first the project keys,
 // then the pull secrets to the recipients these hold.
-func (s *Steps) seal(tip fs.FS, platform *generator.Platform, plan *generator.Plan, req Request, preview bool) ([]sealedFile, error) {
+func (s *Steps) seal(ctx context.Context, tip, proposed fs.FS, platform *generator.Platform, plan *generator.Plan, req Request, preview bool) ([]sealedFile, error) {
 	if len(plan.Secrets) == 0 {
 		return nil, nil
 	}
@@ -37,10 +38,14 @@ func (s *Steps) seal(tip fs.FS, platform *generator.Platform, plan *generator.Pl
 		return nil, err
 	}
 	sealer := sops.NewSealer(s.Key, trusted)
+	prior := priors{tip: tip, proposed: proposed, trusted: trusted}
+	if err := prior.prefetch(ctx, plan); err != nil {
+		return nil, err
+	}
 	recipients := map[string]string{} // cluster → the project key's recipient
 	keys := make([]sealedFile, len(plan.Keys))
 	for i, k := range plan.Keys {
-		if keys[i], recipients[k.Cluster], err = sealKey(tip, sealer, k, req); err != nil {
+		if keys[i], recipients[k.Cluster], err = sealKey(prior, sealer, k, req); err != nil {
 			return nil, err
 		}
 	}
@@ -49,15 +54,15 @@ func (s *Steps) seal(tip fs.FS, platform *generator.Platform, plan *generator.Pl
 	var work sync.WaitGroup
 	for i, secret := range plan.Secrets {
 		work.Go(func() {
-			secrets[i], errs[i] = sealSecret(tip, sealer, secret, recipients[secret.Cluster], req, preview)
+			secrets[i], errs[i] = sealSecret(prior, sealer, secret, recipients[secret.Cluster], req, preview)
 		})
 	}
 	work.Wait()
 	return append(keys, secrets...), errors.Join(errs...)
 }
 
-func sealKey(tip fs.FS, sealer *sops.Sealer, k generator.KeyRequest, req Request) (sealedFile, string, error) {
-	prior, err := readFile(tip, k.Path)
+func sealKey(priors priors, sealer *sops.Sealer, k generator.KeyRequest, req Request) (sealedFile, string, error) {
+	prior, err := priors.read(k.Path)
 	if err != nil {
 		return sealedFile{}, "", err
 	}
@@ -71,11 +76,11 @@ func sealKey(tip fs.FS, sealer *sops.Sealer, k generator.KeyRequest, req Request
 	return sealedFile{Seal{Path: k.Path, Cluster: k.Cluster, Kept: seal.Kept}, seal.Data}, seal.Recipient, nil
 }
 
-func sealSecret(tip fs.FS, sealer *sops.Sealer, r generator.SecretRequest, recipient string, req Request, preview bool) (sealedFile, error) {
+func sealSecret(priors priors, sealer *sops.Sealer, r generator.SecretRequest, recipient string, req Request, preview bool) (sealedFile, error) {
 	file := sealedFile{Seal: Seal{
 		Path: r.Path, Environment: r.Environment, Cluster: r.Cluster, Registry: r.Registry, Username: r.Username,
 	}}
-	prior, err := readFile(tip, r.Path)
+	prior, err := priors.read(r.Path)
 	if err != nil {
 		return file, err
 	}
@@ -90,4 +95,40 @@ func sealSecret(tip fs.FS, sealer *sops.Sealer, r generator.SecretRequest, recip
 	}
 	file.data, file.Kept, file.Generation = seal.Data, seal.Kept, seal.Generation
 	return file, err
+}
+
+// priors finds the sealed files that are there already: on the branch of an open pull
+// request, when they are true and no older than the base's, else on the base.
+type priors struct {
+	tip, proposed fs.FS
+	trusted       []sops.PublicKey
+}
+
+func (p priors) prefetch(ctx context.Context, plan *generator.Plan) error {
+	if p.proposed == p.tip {
+		return nil
+	}
+	var paths []string
+	for _, k := range plan.Keys {
+		paths = append(paths, k.Path)
+	}
+	for _, s := range plan.Secrets {
+		paths = append(paths, s.Path)
+	}
+	return prefetch(ctx, p.proposed, paths...)
+}
+
+func (p priors) read(path string) ([]byte, error) {
+	base, err := readFile(p.tip, path)
+	if err != nil || p.proposed == p.tip {
+		return base, err
+	}
+	proposed, err := readFile(p.proposed, path)
+	if err != nil || proposed == nil {
+		return base, err
+	}
+	if _, err := sops.Verify(path, proposed, p.trusted, base); err != nil {
+		return base, nil //nolint:nilerr // what is wrong with it does not matter: it is made again
+	}
+	return proposed, nil
 }

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/berth-gitops/berth/gitrepo"
+	"github.com/berth-gitops/berth/gitrepo/forge"
+	"github.com/berth-gitops/berth/internal/project"
+)
+
+// pullRequestOptions turn a write into a pull request.
+type pullRequestOptions struct {
+	on                   bool
+	kind, api, tokenFile string
+}
+
+func (o *pullRequestOptions) addFlags(f *pflag.FlagSet) {
+	f.BoolVar(&o.on, "pull-request", false, "propose the change by a pull request instead of writing to the branch")
+	f.StringVar(&o.kind, "forge", os.Getenv("BERTH_FORGE"), "`github`, gitlab, gitea or forgejo, when the address does not tell (BERTH_FORGE)")
+	f.StringVar(&o.api, "forge-api", os.Getenv("BERTH_FORGE_API"), "base `URL` of the forge's API, when it does not follow from the repository's (BERTH_FORGE_API)")
+	f.StringVar(&o.tokenFile, "forge-token-file", "", "`file` with the forge's token (default GITHUB_TOKEN, GITLAB_TOKEN or GITEA_TOKEN, by the kind of forge)")
+}
+
+// open returns the forge to open pull requests on, or nil when they are not wanted.
+func (o *pullRequestOptions) open(g *globals) (*forge.Forge, error) {
+	if !o.on {
+		return nil, nil
+	}
+	kind, err := forge.ParseKind(o.kind)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--forge: %w", err)}
+	}
+	repository, err := forge.Locate(g.repo, kind, o.api)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	variable := strings.ToUpper(string(repository.Kind)) + "_TOKEN"
+	token, err := secretFrom(o.tokenFile, variable)
+	if err != nil {
+		return nil, err
+	}
+	if token == "" {
+		return nil, usagef("a pull request needs a token of the forge: %s or --forge-token-file", variable)
+	}
+	client, err := forgeClient(g.git.caFile)
+	if err != nil {
+		return nil, err
+	}
+	return forge.New(forge.Options{Repository: repository, Token: gitrepo.NewSecret(token), Client: client, UserAgent: "berth/" + version(), Log: g.log()})
+}
+
+func forgeClient(caFile string) (*http.Client, error) {
+	client := &http.Client{Timeout: time.Minute}
+	if caFile == "" {
+		return client, nil
+	}
+	pem, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, err
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, usagef("%s: no certificate in it", caFile)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	client.Transport = transport
+	return client, nil
+}
+
+// tellPullRequest says where the change waits, if it does.
+func (g *globals) tellPullRequest(p *project.PullRequest) {
+	if p != nil {
+		g.ui.done("pull request %d %s: %s", p.Number, p.Outcome, p.URL)
+	}
+}
