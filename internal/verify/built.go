@@ -1,0 +1,207 @@
+package verify
+
+import (
+	"fmt"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/berth-gitops/berth/generator"
+	"github.com/berth-gitops/berth/internal/build"
+)
+
+// object is one built Kubernetes object.
+type object map[string]any
+
+// at returns what stands at a path of fields; nil when there is nothing.
+func (o object) at(fields ...string) any {
+	var v any = map[string]any(o)
+	for _, f := range fields {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil
+		}
+		v = m[f]
+	}
+	return v
+}
+
+// text is at for a string; "" for anything else.
+func (o object) text(fields ...string) string {
+	s, _ := o.at(fields...).(string)
+	return s
+}
+
+func (o object) kind() string      { return o.text("kind") }
+func (o object) name() string      { return o.text("metadata", "name") }
+func (o object) namespace() string { return o.text("metadata", "namespace") }
+
+// groupKind is Kind.group, or Kind alone for the core group.
+func (o object) groupKind() string {
+	group, _, ok := strings.Cut(o.text("apiVersion"), "/")
+	if !ok {
+		return o.kind()
+	}
+	return o.kind() + "." + group
+}
+
+func (o object) String() string {
+	return fmt.Sprintf("%s %s", clip(o.kind()), clip(o.name()))
+}
+
+// objects reads a built YAML stream.
+func objects(stream []byte) ([]object, error) {
+	var all []object
+	for _, doc := range strings.Split("\n"+string(stream), "\n---\n") {
+		var o map[string]any
+		if err := yaml.Unmarshal([]byte(doc), &o); err != nil {
+			return nil, err
+		}
+		if o != nil {
+			all = append(all, o)
+		}
+	}
+	return all, nil
+}
+
+// build builds a folder and notes when it does not.
+func (c *checker) build(dir string) ([]object, bool) {
+	file := path.Join(dir, "kustomization.yaml")
+	out, err := build.Kustomize(c.Head, dir)
+	if err != nil {
+		c.add(ruleBuild, file, 0, "%v", err)
+		return nil, false
+	}
+	all, err := objects(out)
+	if err != nil {
+		c.add(ruleBuild, file, 0, "what it builds is not a list of objects")
+		return nil, false
+	}
+	return all, true
+}
+
+// checkBuilt builds both halves of every environment and looks at what comes out.
+func (c *checker) checkBuilt(p *project) {
+	byFolder := map[string][]generator.Target{}
+	var folders []string
+	for _, t := range p.plan.Targets {
+		if isFile(c.Head, t.Overlay+"/kustomization.yaml") {
+			if all, ok := c.build(t.Overlay); ok {
+				c.checkWorkload(p, t, all)
+			}
+		}
+		folder := tenantFolder(t)
+		if byFolder[folder] == nil {
+			folders = append(folders, folder)
+		}
+		byFolder[folder] = append(byFolder[folder], t)
+	}
+	for _, folder := range folders {
+		c.checkTenant(p, folder, byFolder[folder])
+		c.checkFleet(p, byFolder[folder][0].Cluster)
+	}
+}
+
+// workloadKinds are what the ClusterRole of the projects lets Flux apply.
+func workloadKinds() []string {
+	return []string{
+		"ConfigMap", "PersistentVolumeClaim", "ServiceAccount", "Service",
+		"Deployment.apps", "StatefulSet.apps", "HorizontalPodAutoscaler.autoscaling",
+		"CronJob.batch", "Job.batch", "Ingress.networking.k8s.io", "PodDisruptionBudget.policy",
+	}
+}
+
+// checkWorkload looks at one environment's workload half.
+func (c *checker) checkWorkload(p *project, t generator.Target, all []object) {
+	file := t.Overlay + "/kustomization.yaml"
+	sealed := c.sealedObject(p, t)
+	found := false
+	for _, o := range all {
+		if sealed != nil && o.kind() == "Secret" && o.name() == generator.PullSecretName {
+			found = true
+			c.checkUnaltered(file, o, sealed)
+			continue
+		}
+		if !slices.Contains(workloadKinds(), o.groupKind()) {
+			c.add(ruleKind, file, 0, "builds a %s", o)
+		}
+		if ns := o.namespace(); ns != "" && ns != t.Namespace {
+			c.add(ruleNamespace, file, 0, "builds %s in namespace %q", o, clip(ns))
+		}
+		if o.at("sops") != nil || holdsCiphertext(map[string]any(o)) {
+			c.add(ruleSealAltered, file, 0, "puts ciphertext into %s", o)
+		}
+		c.checkPods(p, t, file, o)
+		if o.groupKind() == "Ingress.networking.k8s.io" {
+			c.checkHosts(p, t, file, o)
+		}
+	}
+	if sealed != nil && !found {
+		c.add(ruleSealAltered, file, 0, "does not build the Secret %s", generator.PullSecretName)
+	}
+}
+
+// sealedObject is the environment's pull secret as its file has it; nil when there is
+// none, or none that can be read.
+func (c *checker) sealedObject(p *project, t generator.Target) object {
+	for _, s := range p.plan.Secrets {
+		if f := c.files[s.Path]; s.Environment == t.Environment && f != nil {
+			if all, err := objects(f.data); err == nil && len(all) == 1 {
+				return all[0]
+			}
+		}
+	}
+	return nil
+}
+
+// checkUnaltered compares the built pull secret with its file. Labels may be added.
+func (c *checker) checkUnaltered(file string, built, sealed object) {
+	for _, field := range []string{"apiVersion", "type", "data", "stringData", "sops", "immutable"} {
+		if !reflect.DeepEqual(built.at(field), sealed.at(field)) {
+			c.add(ruleSealAltered, file, 0, "changes %s of %s", field, generator.PullSecretName)
+		}
+	}
+	if built.namespace() != sealed.namespace() {
+		c.add(ruleSealAltered, file, 0, "moves %s to namespace %q", generator.PullSecretName, clip(built.namespace()))
+	}
+	if !reflect.DeepEqual(built.at("metadata", "annotations"), sealed.at("metadata", "annotations")) {
+		c.add(ruleSealAltered, file, 0, "changes annotations of %s", generator.PullSecretName)
+	}
+}
+
+// holdsCiphertext looks for SOPS values anywhere in v.
+func holdsCiphertext(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return ciphertext.MatchString(v) || wrappedKey.MatchString(v)
+	case map[string]any:
+		for _, item := range v {
+			if holdsCiphertext(item) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, holdsCiphertext)
+	}
+	return false
+}
+
+// checkHosts finds hosts that another project already has on the same cluster.
+func (c *checker) checkHosts(p *project, t generator.Target, file string, o object) {
+	rules, _ := o.at("spec", "rules").([]any)
+	for _, r := range rules {
+		rule, _ := r.(map[string]any)
+		host, _ := rule["host"].(string)
+		if host == "" {
+			continue
+		}
+		key := t.Cluster + " " + host
+		if other, ok := c.hosts[key]; ok && other != p.id {
+			c.add(ruleHostClash, file, 0, "%s uses host %q, as project %s does", o, clip(host), other)
+		}
+		c.hosts[key] = p.id
+	}
+}

@@ -1,0 +1,381 @@
+package verify
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/berth-gitops/berth/generator"
+	"github.com/berth-gitops/berth/sops"
+	"github.com/berth-gitops/berth/templates"
+)
+
+// keys are those of one platform; they are made afresh for each run.
+type keys struct {
+	berth      *sops.Key
+	identity   string // the platform key
+	recipient  string
+	strange    *sops.Key // not trusted
+	strangerID string    // an age identity that is nobody's
+	stranger   string    // its recipient
+}
+
+func newKeys(t testing.TB) *keys {
+	t.Helper()
+	var k keys
+	var err error
+	identity := func() (string, string) {
+		text, recipient, err := sops.NewIdentity(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text), recipient
+	}
+	k.identity, k.recipient = identity()
+	k.strangerID, k.stranger = identity()
+	for _, key := range []**sops.Key{&k.berth, &k.strange} {
+		if *key, err = sops.NewKey(); err != nil {
+			t.Fatal(err)
+		}
+		if err := (*key).Pin(k.recipient, k.stranger); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &k
+}
+
+// fleet is a repository that a test changes.
+type fleet struct {
+	t       testing.TB
+	keys    *keys
+	files   map[string][]byte
+	special map[string]*fstest.MapFile // links, submodules
+	huge    map[string]int64
+	past    map[string][]byte // files before they were sealed again
+}
+
+const berthYAML = `apiVersion: berth/v1alpha1
+kind: Platform
+metadata:
+  name: fleet
+spec:
+  publicKeys:
+  - %s
+  clusters:
+  - name: home
+    url: https://git.example.com/platform/fleet.git
+    recipients:
+    - %s
+`
+
+const projectYAML = `apiVersion: berth/v1alpha1
+kind: Project
+metadata:
+  name: %s
+spec:
+  owner: %s
+  image: ghcr.io/%s/%[1]s:v1
+  port: 8080
+  pullSecret: {registry: ghcr.io, username: %[2]s}
+  environments:
+  - name: development
+  - name: production
+    host: %[1]s.example.com
+`
+
+// newFleet has alice's shop and bob's blog, each with two environments.
+func newFleet(t testing.TB, k *keys) *fleet {
+	t.Helper()
+	f := &fleet{t: t, keys: k, files: map[string][]byte{}, special: map[string]*fstest.MapFile{}, huge: map[string]int64{}, past: map[string][]byte{}}
+	f.files["berth.yaml"] = fmt.Appendf(nil, berthYAML, k.berth.PublicKeys()[0], k.recipient)
+	f.files["README.md"] = []byte("# Our fleet\n\nTokens look like ghp_… and are never written down here.\n")
+	for _, p := range [][2]string{{"shop", "alice"}, {"blog", "bob"}} {
+		f.files[generator.ProjectPath(p[0])] = fmt.Appendf(nil, projectYAML, p[0], p[1], p[1])
+		f.render(p[0])
+	}
+	f.settings()
+	return f
+}
+
+func (f *fleet) clone() *fleet {
+	return &fleet{f.t, f.keys, maps.Clone(f.files), maps.Clone(f.special), maps.Clone(f.huge), maps.Clone(f.past)}
+}
+
+func (f *fleet) platform() *generator.Platform {
+	f.t.Helper()
+	p, err := generator.ParsePlatform("berth.yaml", f.files["berth.yaml"])
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return p
+}
+
+func (f *fleet) plan(id string) *generator.Plan {
+	f.t.Helper()
+	p, err := generator.ParseProject(generator.ProjectPath(id), f.files[generator.ProjectPath(id)])
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	plan, err := generator.New(templates.FS).Plan(f.platform(), p)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return plan
+}
+
+// settings writes what is made from berth.yaml.
+func (f *fleet) settings() {
+	f.t.Helper()
+	files, err := generator.ClusterFiles(f.platform())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	maps.Copy(f.files, files)
+}
+
+// render writes and seals a project as `berth create project` does.
+func (f *fleet) render(id string) {
+	f.t.Helper()
+	plan := f.plan(id)
+	for name := range f.files {
+		if strings.HasPrefix(name, "projects/"+id+"/overlays/") || strings.HasPrefix(name, "tenants/home/"+id+"/") {
+			if _, ok := plan.Files[name]; !ok && !isSealedPath(name) {
+				delete(f.files, name)
+			}
+		}
+	}
+	maps.Copy(f.files, plan.Files)
+	f.seal(f.keys.berth, plan, "", false)
+}
+
+// seal seals what plan asks for; with renew, what is at that path again.
+func (f *fleet) seal(key *sops.Key, plan *generator.Plan, only string, renew bool) {
+	f.t.Helper()
+	sealer := sops.NewSealer(key, key.PublicKeys())
+	for _, k := range plan.Keys {
+		again := renew && k.Path == only
+		seal, err := sealer.ProjectKey(f.files[k.Path], sops.KeyRequest{
+			Path: k.Path, Name: k.Name, Namespace: k.Namespace, Project: k.Project, Owner: k.Owner,
+			Recipients: k.Recipients, Renew: again, Overwrite: again,
+		})
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		f.put(k.Path, seal.Data)
+		for _, s := range plan.Secrets {
+			again := again || renew && s.Path == only
+			token := sops.NewToken("ghp_" + strings.Repeat("t0", 18))
+			seal, err := sealer.PullSecret(f.files[s.Path], sops.SecretRequest{
+				Path: s.Path, Name: s.Name, Namespace: s.Namespace, Project: s.Project, Environment: s.Environment,
+				Owner: s.Owner, Registry: s.Registry, Username: s.Username, Recipient: seal.Recipient, Renew: again, Overwrite: again,
+			}, &token)
+			if err != nil {
+				f.t.Fatal(err)
+			}
+			f.put(s.Path, seal.Data)
+		}
+	}
+}
+
+func (f *fleet) put(name string, data []byte) {
+	if before, ok := f.files[name]; ok && !bytes.Equal(before, data) {
+		f.past[name] = before
+	}
+	f.files[name] = data
+}
+
+// do runs one line of a script.
+func (f *fleet) do(line string) {
+	f.t.Helper()
+	verb, rest, _ := strings.Cut(line, " ")
+	name, arg, _ := strings.Cut(rest, " ")
+	need := func(name string) []byte {
+		data, ok := f.files[name]
+		if !ok {
+			f.t.Fatalf("%s: there is no %s", line, name)
+		}
+		return data
+	}
+	switch verb {
+	case "cp":
+		f.files[arg] = need(name)
+	case "mv":
+		f.files[arg] = need(name)
+		delete(f.files, name)
+	case "rm":
+		need(name)
+		delete(f.files, name)
+	case "rmdir":
+		for p := range f.files {
+			if strings.HasPrefix(p, name+"/") {
+				delete(f.files, p)
+			}
+		}
+	case "replace": // replace FILE /old/new/, with \n for line breaks
+		parts := strings.Split(strings.ReplaceAll(arg[1:len(arg)-1], `\n`, "\n"), arg[:1])
+		out := bytes.Replace(need(name), []byte(parts[0]), []byte(parts[1]), 1)
+		if bytes.Equal(out, f.files[name]) {
+			f.t.Fatalf("%s: nothing to replace", line)
+		}
+		f.files[name] = out
+	case "append":
+		f.files[name] = append(bytes.Clone(need(name)), strings.ReplaceAll(arg, `\n`, "\n")+"\n"...)
+	case "redigest": // give a generated file a right digest
+		head, rest, ok := bytes.Cut(need(name), []byte("# berth/digest: sha256:"))
+		_, body, ok2 := bytes.Cut(rest, []byte("\n"))
+		if !ok || !ok2 {
+			f.t.Fatalf("%s: no digest", line)
+		}
+		f.files[name] = fmt.Appendf(bytes.Clone(head), "# berth/digest: sha256:%x\n%s", sha256.Sum256(body), body)
+	case "render":
+		f.render(name)
+	case "settings":
+		f.settings()
+	case "reseal": // a later generation: reseal PROJECT PATH
+		f.seal(f.keys.berth, f.plan(name), arg, true)
+	case "strange-seal": // by a berth key that nobody trusts
+		delete(f.files, arg)
+		for _, k := range f.plan(name).Keys {
+			delete(f.files, k.Path)
+		}
+		for _, s := range f.plan(name).Secrets {
+			delete(f.files, s.Path)
+		}
+		f.seal(f.keys.strange, f.plan(name), "", false)
+	case "restore":
+		before, ok := f.past[name]
+		if !ok {
+			f.t.Fatalf("%s: it has no past", line)
+		}
+		f.files[name] = before
+	case "misname": // berth's own seal, for another Secret: misname PATH NAME NAMESPACE
+		ns := strings.Fields(arg)
+		plan := f.plan(projectOf(name))
+		i := slices.IndexFunc(plan.Secrets, func(s generator.SecretRequest) bool { return s.Path == name })
+		plan.Secrets[i].Name, plan.Secrets[i].Namespace = ns[0], ns[1]
+		f.seal(f.keys.berth, plan, name, true)
+	case "recipient": // berth's own seal of a project key, with another recipient: recipient PROJECT
+		plan := f.plan(name)
+		plan.Keys[0].Recipients = append(plan.Keys[0].Recipients, f.keys.stranger)
+		f.seal(f.keys.berth, plan, plan.Keys[0].Path, true)
+	case "symlink":
+		delete(f.files, name)
+		f.special[name] = &fstest.MapFile{Data: []byte(arg), Mode: fs.ModeSymlink | 0o777}
+	case "submodule":
+		f.special[name] = &fstest.MapFile{Mode: fs.ModeIrregular}
+	case "huge":
+		f.huge[name] = 100 << 20
+	case "many":
+		for i := range maxFiles {
+			f.files[fmt.Sprintf("%s/%d.txt", name, i)] = []byte("x")
+		}
+	case "utf16":
+		var out []byte
+		for _, b := range need(name) {
+			out = append(out, b, 0)
+		}
+		f.files[name] = append([]byte{0xff, 0xfe}, out...)
+	default:
+		f.t.Fatalf("unknown line %q", line)
+	}
+}
+
+// tree shows the fleet as Check reads it; reading a huge file is a mistake.
+func (f *fleet) tree() *lazyTree {
+	m := fstest.MapFS{}
+	for name, data := range f.files {
+		m[name] = &fstest.MapFile{Data: data}
+	}
+	maps.Copy(m, f.special)
+	for name := range f.huge {
+		m[name] = &fstest.MapFile{}
+	}
+	return &lazyTree{m, f}
+}
+
+type lazyTree struct {
+	fstest.MapFS
+	f *fleet
+}
+
+func (l *lazyTree) unread(name string) {
+	if _, ok := l.f.huge[name]; ok {
+		l.f.t.Errorf("%s was read", name)
+	}
+}
+
+func (l *lazyTree) Open(name string) (fs.File, error) {
+	l.unread(name)
+	return l.MapFS.Open(name)
+}
+
+func (l *lazyTree) ReadFile(name string) ([]byte, error) {
+	l.unread(name)
+	return l.MapFS.ReadFile(name)
+}
+
+func (l *lazyTree) Lstat(name string) (fs.FileInfo, error) {
+	info, err := l.MapFS.Lstat(name)
+	if size, ok := l.f.huge[name]; ok {
+		return sized{info, size}, nil
+	}
+	return info, err
+}
+
+type sized struct {
+	fs.FileInfo
+	size int64
+}
+
+func (s sized) Size() int64 { return s.size }
+
+// changes lists what differs between two fleets.
+func changes(base, head *fleet) []string {
+	a, b := base.tree().MapFS, head.tree().MapFS
+	var names []string
+	for name := range a {
+		if o := b[name]; o == nil || o.Mode != a[name].Mode || !bytes.Equal(o.Data, a[name].Data) {
+			names = append(names, name)
+		}
+	}
+	for name := range b {
+		if a[name] == nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.CompactFunc(names, func(x, y string) bool { return path.Clean(x) == path.Clean(y) })
+}
+
+// check runs Check on head, against base unless it is nil.
+func check(t testing.TB, base, head *fleet, identities string) *Report {
+	t.Helper()
+	in := Input{
+		Head: head.tree(), Policy: head.keys.policy(t), Trusted: head.keys.berth.PublicKeys(),
+		Generator: generator.New(templates.FS), Identities: identities,
+	}
+	if base != nil {
+		in.Base, in.Changed, in.Policy = base.tree(), changes(base, head), base.platform()
+	}
+	report, err := Check(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+func (k *keys) policy(t testing.TB) *generator.Platform {
+	t.Helper()
+	p, err := generator.ParsePlatform("berth.yaml", fmt.Appendf(nil, berthYAML, k.berth.PublicKeys()[0], k.recipient))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}

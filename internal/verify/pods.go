@@ -1,0 +1,176 @@
+package verify
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/berth-gitops/berth/generator"
+)
+
+// checkPods looks at the pod template of a workload.
+func (c *checker) checkPods(p *project, t generator.Target, file string, o object) {
+	spec, ok := podSpec(o)
+	if !ok {
+		return
+	}
+	if where := readsSecret(spec, generator.PullSecretName); where != "" {
+		c.add(ruleReadsPullSecret, file, 0, "%s takes %s into %s", o, generator.PullSecretName, where)
+	}
+	for _, what := range podFlaws(spec, c.podSecurity(t.Cluster)) {
+		c.add(rulePodSecurity, file, 0, "%s: %s", o, what)
+	}
+}
+
+// podSpec returns the pod spec of a workload.
+func podSpec(o object) (object, bool) {
+	fields := []string{"spec", "template", "spec"}
+	if o.kind() == "CronJob" {
+		fields = []string{"spec", "jobTemplate", "spec", "template", "spec"}
+	}
+	spec, ok := o.at(fields...).(map[string]any)
+	return spec, ok
+}
+
+// readsSecret says in words where a pod takes a Secret, or "".
+func readsSecret(spec object, secret string) string {
+	for _, volume := range list(spec["volumes"]) {
+		switch {
+		case volume.text("secret", "secretName") == secret,
+			volume.text("csi", "nodePublishSecretRef", "name") == secret,
+			volume.text("flexVolume", "secretRef", "name") == secret:
+			return "a volume"
+		}
+		for _, source := range list(volume.at("projected", "sources")) {
+			if source.text("secret", "name") == secret {
+				return "a volume"
+			}
+		}
+	}
+	for _, container := range containers(spec) {
+		for _, env := range list(container["env"]) {
+			if env.text("valueFrom", "secretKeyRef", "name") == secret {
+				return "an environment variable"
+			}
+		}
+		for _, env := range list(container["envFrom"]) {
+			if env.text("secretRef", "name") == secret {
+				return "the environment"
+			}
+		}
+	}
+	return ""
+}
+
+// list returns the mappings of a list.
+func list(v any) []object {
+	items, _ := v.([]any)
+	var out []object
+	for _, item := range items {
+		if m, ok := item.(map[string]any); ok {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+func containers(spec object) []object {
+	return slices.Concat(list(spec["containers"]), list(spec["initContainers"]), list(spec["ephemeralContainers"]))
+}
+
+// podFlaws lists what a Pod Security Standard refuses
+// (kubernetes.io/docs/concepts/security/pod-security-standards). It knows the fields
+// that are in use; the cluster has the last word.
+func podFlaws(spec object, level string) []string {
+	if level == "privileged" {
+		return nil
+	}
+	var flaws []string
+	for _, name := range []string{"hostNetwork", "hostPID", "hostIPC"} {
+		if spec[name] == true {
+			flaws = append(flaws, name)
+		}
+	}
+	for _, volume := range list(spec["volumes"]) {
+		if volume["hostPath"] != nil {
+			flaws = append(flaws, "a hostPath volume")
+		}
+	}
+	pod, _ := spec["securityContext"].(map[string]any)
+	flaws = append(flaws, contextFlaws(pod)...)
+	for _, container := range containers(spec) {
+		own, _ := container["securityContext"].(map[string]any)
+		flaws = append(flaws, contextFlaws(own)...)
+		for _, port := range list(container["ports"]) {
+			if n, ok := port["hostPort"].(float64); ok && n != 0 {
+				flaws = append(flaws, "a hostPort")
+			}
+		}
+		if level == "restricted" {
+			flaws = append(flaws, restrictedFlaws(pod, own)...)
+		}
+	}
+	slices.Sort(flaws)
+	return slices.Compact(flaws)
+}
+
+// contextFlaws lists what the level baseline refuses in a securityContext.
+func contextFlaws(context object) []string {
+	var flaws []string
+	if context["privileged"] == true {
+		flaws = append(flaws, "a privileged container")
+	}
+	added, _ := context.at("capabilities", "add").([]any)
+	for _, capability := range added {
+		if name, _ := capability.(string); !slices.Contains(baselineCapabilities(), name) {
+			flaws = append(flaws, "the capability "+clip(name))
+		}
+	}
+	if context.text("seccompProfile", "type") == "Unconfined" {
+		flaws = append(flaws, "no seccomp profile")
+	}
+	if mount := context.text("procMount"); mount != "" && mount != "Default" {
+		flaws = append(flaws, "an unmasked /proc")
+	}
+	if strings.EqualFold(context.text("appArmorProfile", "type"), "Unconfined") {
+		flaws = append(flaws, "no AppArmor profile")
+	}
+	if context.at("windowsOptions", "hostProcess") == true {
+		flaws = append(flaws, "a Windows host process")
+	}
+	if context["sysctls"] != nil {
+		flaws = append(flaws, "sysctls")
+	}
+	return flaws
+}
+
+func baselineCapabilities() []string {
+	return []string{
+		"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE",
+		"SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+	}
+}
+
+// restrictedFlaws lists what the level restricted asks for besides.
+func restrictedFlaws(pod, own object) []string {
+	var flaws []string
+	either := func(field string) any {
+		if v := own.at(field); v != nil {
+			return v
+		}
+		return pod.at(field)
+	}
+	if either("runAsNonRoot") != true {
+		flaws = append(flaws, "runAsNonRoot is not true")
+	}
+	if own.at("allowPrivilegeEscalation") != false {
+		flaws = append(flaws, "allowPrivilegeEscalation is not false")
+	}
+	dropped, _ := own.at("capabilities", "drop").([]any)
+	if !slices.Contains(dropped, any("ALL")) {
+		flaws = append(flaws, "not all capabilities are dropped")
+	}
+	if either("seccompProfile") == nil {
+		flaws = append(flaws, "no seccomp profile")
+	}
+	return flaws
+}

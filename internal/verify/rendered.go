@@ -1,0 +1,147 @@
+package verify
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/berth-gitops/berth/generator"
+)
+
+// checkRendered compares what the spec renders with what Head holds. was is the same
+// for Base, nil when there is none.
+//
+// A file that differs although its digest is right was written by another version of
+// berth, or by somebody who can compute a digest. It is taken for the first when the
+// change did not write it, or when Base differs from its own rendering in the same way.
+func (c *checker) checkRendered(want, was map[string][]byte) error {
+	drifted := false
+	var absent []string
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if !isFile(c.Head, name) {
+			if _, err := lstat(c.Head, name); isMissing(err) {
+				absent = append(absent, name)
+			}
+			continue
+		}
+		f, err := c.read(entry{path: name})
+		if err != nil {
+			return err
+		}
+		if f == nil || bytes.Equal(f.data, want[name]) {
+			continue
+		}
+		generated, pristine := generator.Generated(f.data)
+		switch {
+		case !generated:
+			c.add(ruleEdited, name, 1, "does not begin with berth's header")
+			continue
+		case !pristine:
+			c.add(ruleEdited, name, 0, "its digest is not that of its content")
+			continue
+		}
+		drifted = true
+		same, err := c.sameDrift(name, f.data, want[name], was[name])
+		switch {
+		case err != nil:
+			return err
+		case c.changed(name) && !same:
+			c.add(ruleNotRendered, name, 0, "this change wrote it, and its spec renders something else")
+		default:
+			c.add(ruleOutdated, name, 0, "is not what this version of berth renders")
+		}
+	}
+	for _, name := range absent {
+		before, err := c.base(name)
+		switch {
+		case err != nil:
+			return err
+		case c.Base == nil && drifted, c.Base != nil && before == nil && was[name] != nil:
+			c.add(ruleOutdated, name, 0, "this version of berth writes it, and it is not there")
+		default:
+			c.add(ruleMissing, name, 0, "is not there")
+		}
+	}
+	return nil
+}
+
+// sameDrift says that whatever sets got apart from want sets the base's file apart
+// from its own rendering, too.
+func (c *checker) sameDrift(name string, got, want, was []byte) (bool, error) {
+	before, err := c.base(name)
+	if err != nil || before == nil || was == nil {
+		return false, err
+	}
+	now, ok := drift(got, want)
+	then, thenOK := drift(before, was)
+	if !ok || !thenOK {
+		return false, nil
+	}
+	for d := range now {
+		if !then[d] {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// drift lists the values in which two YAML files differ; not ok when one of them
+// does not parse.
+func drift(a, b []byte) (out map[string]bool, ok bool) {
+	x, y := flatten(a), flatten(b)
+	if x == nil || y == nil {
+		return nil, false
+	}
+	out = map[string]bool{}
+	for k, v := range x {
+		if other, ok := y[k]; !ok || other != v {
+			out["+"+k+"="+v] = true
+		}
+	}
+	for k, v := range y {
+		if other, ok := x[k]; !ok || other != v {
+			out["-"+k+"="+v] = true
+		}
+	}
+	return out, true
+}
+
+// flatten gives every value of a YAML stream by its path. Text that is YAML itself, as
+// a patch is, is taken apart as well.
+func flatten(doc []byte) map[string]string {
+	docs, bad := parseYAML(doc)
+	if bad != nil {
+		return nil
+	}
+	out := map[string]string{}
+	for i, d := range docs {
+		flattenNode(fmt.Sprintf("%d:%s", i, text(field(d, "kind"))), d, out)
+	}
+	return out
+}
+
+func flattenNode(at string, n *yaml.Node, out map[string]string) {
+	n = deref(n)
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			flattenNode(at+"."+text(n.Content[i]), n.Content[i+1], out)
+		}
+	case yaml.SequenceNode:
+		for i, item := range n.Content {
+			flattenNode(fmt.Sprintf("%s[%d]", at, i), item, out)
+		}
+	default:
+		if strings.Contains(n.Value, "\n") {
+			if docs, bad := parseYAML([]byte(n.Value)); bad == nil && len(docs) == 1 && docs[0].Kind == yaml.MappingNode {
+				flattenNode(at+"|", docs[0], out)
+				return
+			}
+		}
+		out[at] = n.Tag + " " + n.Value
+	}
+}

@@ -1,0 +1,226 @@
+package verify
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/berth-gitops/berth/generator"
+)
+
+// Limits that nothing berth writes comes near.
+const (
+	maxFileSize = 1 << 20 // bytes of one file
+	maxFiles    = 1000    // of one project
+)
+
+// entry is one file, link or submodule.
+type entry struct {
+	path string
+	mode fs.FileMode
+}
+
+// scope is what has to be looked at.
+type scope struct {
+	projects  []string
+	byProject map[string][]entry // all files of each
+	others    []string           // files that belong to no project
+	settings  bool               // berth.yaml or what is made from it
+}
+
+// scope finds out which projects and which other files to look at.
+func (c *checker) scope() (*scope, error) {
+	s := &scope{byProject: map[string][]entry{}, settings: c.Base == nil}
+	if c.Base == nil {
+		all, err := c.walk(".")
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range all {
+			if id := projectOf(e.path); id != "" {
+				s.byProject[id] = append(s.byProject[id], e)
+			} else {
+				s.others = append(s.others, e.path)
+			}
+		}
+		s.projects = slices.Sorted(maps.Keys(s.byProject))
+		return s, nil
+	}
+	for _, name := range c.Changed {
+		id := projectOf(name)
+		switch {
+		case id == "":
+			s.others = append(s.others, name)
+			s.settings = s.settings || isSettings(name)
+		case s.byProject[id] == nil:
+			entries, err := c.projectFiles(id)
+			if err != nil {
+				return nil, err
+			}
+			s.byProject[id] = entries
+		}
+	}
+	s.projects = slices.Sorted(maps.Keys(s.byProject))
+	return s, nil
+}
+
+// projectOf returns the id of the project that a path belongs to, or "". It need
+// not be a valid one.
+func projectOf(name string) string {
+	parts := strings.Split(name, "/")
+	switch {
+	case parts[0] == "projects" && len(parts) > 2:
+		return parts[1]
+	case parts[0] == "tenants" && len(parts) > 3:
+		return parts[2]
+	case parts[0] == "fleet" && len(parts) == 3 && path.Ext(name) == ".yaml" && parts[2] != "berth.yaml":
+		return strings.TrimSuffix(parts[2], ".yaml")
+	}
+	return ""
+}
+
+// isOurs says that a path is in one of the folders that Flux applies for berth, or
+// decides what is in them.
+func isOurs(name string) bool {
+	first, _, _ := strings.Cut(name, "/")
+	return slices.Contains([]string{"projects", "tenants", "fleet", "templates", generator.PlatformPath, ".sops.yaml"}, first) ||
+		path.Base(name) == "flux-projects.yaml" && first == "clusters"
+}
+
+// isSettings says that a path is berth.yaml, or generated from it.
+func isSettings(name string) bool {
+	return isOurs(name) && !strings.HasPrefix(name, "templates/")
+}
+
+// projectFiles lists everything of a project in Head.
+func (c *checker) projectFiles(id string) ([]entry, error) {
+	found, err := c.walk("projects/" + id)
+	if err != nil {
+		return nil, err
+	}
+	for _, root := range []string{"tenants", "fleet"} {
+		clusters, err := readDir(c.Head, root)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range clusters {
+			if !d.IsDir() {
+				continue
+			}
+			name := root + "/" + d.Name() + "/" + id
+			if root == "fleet" {
+				name += ".yaml"
+			}
+			more, err := c.walk(name)
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, more...)
+		}
+	}
+	if found == nil {
+		found = []entry{}
+	}
+	return found, nil
+}
+
+// walk lists the files in and below name, which may be a file or not be there. It
+// follows no link.
+func (c *checker) walk(name string) ([]entry, error) {
+	info, err := lstat(c.Head, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return []entry{{name, info.Mode().Type()}}, nil
+	}
+	var found []entry
+	err = c.walkFolder(name, &found)
+	return found, err
+}
+
+func (c *checker) walkFolder(name string, found *[]entry) error {
+	entries, err := fs.ReadDir(c.Head, name)
+	if err != nil {
+		return err
+	}
+	folded := map[string]string{}
+	for _, d := range entries {
+		p := path.Join(name, d.Name())
+		if other, ok := folded[strings.ToLower(d.Name())]; ok && isOurs(p) {
+			c.add(ruleCaseClash, p, 0, "differs from %s in upper and lower case only", path.Join(name, other))
+		}
+		folded[strings.ToLower(d.Name())] = d.Name()
+		if d.IsDir() {
+			if err := c.walkFolder(p, found); err != nil {
+				return err
+			}
+			continue
+		}
+		*found = append(*found, entry{p, d.Type()})
+	}
+	return nil
+}
+
+// checkClash looks for a sibling of a project's folder or file that differs in
+// case only; folders of a project are looked at by walk.
+func (c *checker) checkClash(name string) error {
+	for dir := path.Dir(name); ; dir = path.Dir(dir) {
+		siblings, err := readDir(c.Head, dir)
+		if err != nil {
+			return err
+		}
+		for _, d := range siblings {
+			if d.Name() != path.Base(name) && strings.EqualFold(d.Name(), path.Base(name)) {
+				c.add(ruleCaseClash, name, 0, "differs from %s in upper and lower case only", path.Join(dir, d.Name()))
+			}
+		}
+		if dir == "." {
+			return nil
+		}
+		name = dir
+	}
+}
+
+// lstat describes an entry without following links.
+func lstat(fsys fs.FS, name string) (fs.FileInfo, error) {
+	if name == "." {
+		return fs.Stat(fsys, name)
+	}
+	info, err := fs.Lstat(fsys, name)
+	if err == nil {
+		return info, nil
+	}
+	if isSpecial(fsys, path.Dir(name)) {
+		return nil, fs.ErrNotExist // below a link or a submodule
+	}
+	return nil, err
+}
+
+// isSpecial says that name, or a folder above it, is a link or a submodule.
+func isSpecial(fsys fs.FS, name string) bool {
+	for ; name != "."; name = path.Dir(name) {
+		if info, err := fs.Lstat(fsys, name); err == nil && info.Mode()&(fs.ModeSymlink|fs.ModeIrregular) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// readDir lists a folder, or nothing when there is none.
+func readDir(fsys fs.FS, name string) ([]fs.DirEntry, error) {
+	info, err := lstat(fsys, name)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return fs.ReadDir(fsys, name)
+}

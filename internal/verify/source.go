@@ -1,0 +1,188 @@
+package verify
+
+import (
+	"bytes"
+	"io/fs"
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// place is where something stands.
+type place struct {
+	file string
+	line int
+}
+
+// checkOther looks at a file that belongs to no project.
+func (c *checker) checkOther(name string) error {
+	info, err := lstat(c.Head, name)
+	if err != nil {
+		if isMissing(err) {
+			return nil
+		}
+		return err
+	}
+	if c.Base != nil && isOurs(name) {
+		if err := c.checkClash(name); err != nil {
+			return err
+		}
+	}
+	c.checkPlace(name)
+	f, err := c.read(entry{name, info.Mode().Type()})
+	if err != nil || f == nil {
+		return err
+	}
+	return c.checkSource(f)
+}
+
+// checkPlace finds files where only berth's own, or none, belong.
+func (c *checker) checkPlace(name string) {
+	parts := strings.Split(name, "/")
+	switch {
+	case parts[0] == "projects", parts[0] == "tenants", parts[0] == "fleet" && !c.isMarker(parts):
+		c.add(ruleStray, name, 0, "is not a file that berth writes, and belongs to no project")
+	}
+}
+
+// isMarker knows fleet/<cluster>/berth.yaml.
+func (c *checker) isMarker(parts []string) bool {
+	return len(parts) == 3 && parts[2] == "berth.yaml" && c.cluster(parts[1]) != nil
+}
+
+// checkSource looks at one file by itself.
+func (c *checker) checkSource(f *file) error {
+	c.checkTokens(f)
+	c.checkPlaintext(f)
+	c.checkKustomization(f)
+	if isSealedPath(f.path) {
+		c.report.Sealed++
+		return c.checkTwice(f)
+	}
+	if isOurs(f.path) {
+		c.checkSealedElsewhere(f)
+	}
+	return c.checkTwice(f)
+}
+
+// checkPlaintext finds Secrets whose values are not encrypted, also in lists, and
+// patches of Secrets.
+func (c *checker) checkPlaintext(f *file) {
+	for _, doc := range f.docs {
+		visit(doc, func(n *yaml.Node) {
+			if n.Kind != yaml.MappingNode || text(field(n, "kind")) != "Secret" || text(field(n, "apiVersion")) == "" {
+				return
+			}
+			for _, name := range []string{"data", "stringData"} {
+				if plain := plainValue(field(n, name)); plain != nil {
+					line := max(plain.Line, n.Line)
+					c.add(rulePlaintextSecret, f.path, line, "%s of a Secret is not encrypted", name)
+				}
+			}
+		})
+	}
+}
+
+// plainValue returns a value that is not ciphertext.
+func plainValue(data *yaml.Node) *yaml.Node {
+	if data = deref(data); data == nil || data.Tag == "!!null" {
+		return nil
+	}
+	if data.Kind == yaml.ScalarNode {
+		if data.Value == "" || wholeCiphertext.MatchString(data.Value) {
+			return nil
+		}
+		return data
+	}
+	for i, child := range data.Content {
+		if data.Kind == yaml.MappingNode && i%2 == 0 {
+			continue
+		}
+		if plain := plainValue(child); plain != nil {
+			return plain
+		}
+	}
+	return nil
+}
+
+var (
+	wholeCiphertext = regexp.MustCompile(`^ENC\[AES256_GCM,data:[A-Za-z0-9+/=]*,iv:[A-Za-z0-9+/=]+,tag:[A-Za-z0-9+/=]+,type:[a-z]+\]$`)
+	ciphertext      = regexp.MustCompile(`ENC\[AES256_GCM,\s*data:[A-Za-z0-9+/=\s]{4,}[^\]]*\]`)
+	wrappedKey      = regexp.MustCompile(`-----BEGIN AGE ENCRYPTED FILE-----[A-Za-z0-9+/=\s\\n]+-----END`)
+)
+
+// checkSealedElsewhere finds SOPS and age material outside of the files for it.
+func (c *checker) checkSealedElsewhere(f *file) {
+	for _, form := range []*regexp.Regexp{ciphertext, wrappedKey} {
+		if m := form.FindIndex(f.data); m != nil {
+			c.add(ruleSealedElsewhere, f.path, lineAt(f.data, m[0]), "has SOPS or age ciphertext in it")
+			return
+		}
+	}
+	for _, doc := range f.docs {
+		visit(doc, func(n *yaml.Node) {
+			if n.Kind == yaml.MappingNode && field(field(n, "sops"), "mac") != nil {
+				c.add(ruleSealedElsewhere, f.path, n.Line, "has a sops block")
+			}
+		})
+	}
+}
+
+// checkTwice remembers every ciphertext and wrapped key of f, and finds those that
+// stand elsewhere too, or stood elsewhere in the base.
+func (c *checker) checkTwice(f *file) error {
+	for _, form := range []*regexp.Regexp{ciphertext, wrappedKey} {
+		for _, m := range form.FindAllIndex(f.data, -1) {
+			key := squeeze(strings.ReplaceAll(string(f.data[m[0]:m[1]]), `\n`, ""))
+			here := place{f.path, lineAt(f.data, m[0])}
+			first, ok := c.seen[key]
+			switch {
+			case !ok:
+				c.seen[key] = here
+			case first != here:
+				if isSealedPath(first.file) || !isSealedPath(here.file) {
+					first, here = here, first
+				}
+				c.add(ruleCiphertextTwice, first.file, first.line, "the same ciphertext stands in %s", here.file)
+			}
+		}
+	}
+	return nil
+}
+
+// rememberMoved notes the ciphertexts of files that the change takes away, so that
+// they are known when they turn up elsewhere.
+func (c *checker) rememberMoved() error {
+	for _, name := range c.Changed {
+		if !isSealedPath(name) {
+			continue
+		}
+		before, err := c.base(name)
+		if err != nil {
+			return err
+		}
+		if _, err := lstat(c.Head, name); before == nil || !isMissing(err) {
+			continue
+		}
+		if err := c.checkTwice(&file{path: name, data: before}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func lineAt(data []byte, at int) int { return 1 + bytes.Count(data[:at], []byte("\n")) }
+
+// isSealedPath says that a path is one of the two that berth seals to.
+func isSealedPath(name string) bool { return sealedPath.MatchString(name) }
+
+var sealedPath = regexp.MustCompile(`^(projects/[^/]+/overlays/[^/]+/ghcr-secret|tenants/[^/]+/[^/]+/project-key)\.sops\.yaml$`)
+
+func isMissing(err error) bool { return err != nil && isNotExist(err) }
+
+// isFile says that name is a plain file of fsys.
+func isFile(fsys fs.FS, name string) bool {
+	info, err := lstat(fsys, name)
+	return err == nil && info.Mode().IsRegular()
+}
