@@ -108,8 +108,10 @@ func restoreDefences(t *testing.T) {
 	must(t, err)
 	_, err = fleet.Kubectl(ctx, files, "apply", "--server-side", "--filename=-")
 	must(t, err)
-	_, err = fleet.Kubectl(ctx, "", "delete", "--ignore-not-found",
-		"clusterrolebinding/e2e-control", "clusterrolebinding/project-clusterrolebinding-dev", "namespace/evil-namespace")
+	// What attacks have made their own while they could, Flux does not take away.
+	_, err = fleet.Kubectl(ctx, "", "delete", "--ignore-not-found", "--wait=false",
+		"clusterrolebinding/e2e-control", "clusterrolebinding/project-clusterrolebinding-dev",
+		"namespace/evil-namespace", "namespace/project-own-namespace-dev")
 	must(t, err)
 	must(t, fleet.Eventually(ctx, stand.Patience, func(ctx context.Context) error {
 		if policiesAreOff(ctx) == nil {

@@ -6,6 +6,7 @@ package capacity
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"strings"
@@ -185,4 +186,16 @@ func disturbed(before, after map[string]string, except string) []string {
 		}
 	}
 	return names
+}
+
+// Ignore sets the GitRepository's spec.ignore, to try out what Flux need not
+// unpack.
+func Ignore(ctx context.Context, s *stand.Stand, patterns string) error {
+	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"ignore": patterns}})
+	if err != nil {
+		return err
+	}
+	_, err = s.Kubectl(ctx, "", "patch", "gitrepository", stand.Namespace, "--namespace", stand.Namespace,
+		"--type=merge", "--patch", string(patch))
+	return err
 }
