@@ -42,16 +42,23 @@ func (s *stage) put(o object, like Hash) Hash {
 // apply writes what becomes of the tree id (zero: there was none) at path and
 // returns its new id; zero when nothing is left in it.
 func (d *edit) apply(ctx context.Context, w *stage, id Hash, path string) (Hash, error) {
-	var old []byte
+	var old object
 	if !id.IsZero() {
 		var err error
-		if old, err = get(ctx, w, id, kindTree); err != nil {
+		if old, err = getObject(ctx, w, id, kindTree); err != nil {
 			return Hash{}, err
 		}
 	}
 	lines := d.lines()
 	like := alike(lines)
-	if err := locate(old, lines, like, path); err != nil {
+	indexed, err := false, error(nil)
+	if old.index != nil {
+		indexed, err = old.index.locate(old.data, lines, like, path)
+	}
+	if err == nil && !indexed {
+		err = locate(old.data, lines, like, path)
+	}
+	if err != nil {
 		return Hash{}, err
 	}
 	for i := range lines {
@@ -62,14 +69,16 @@ func (d *edit) apply(ctx context.Context, w *stage, id Hash, path string) (Hash,
 	if err := like.clash(path); err != nil {
 		return Hash{}, err
 	}
-	tree := splice(old, lines)
+	tree := object{kind: kindTree, data: splice(old.data, lines)}
 	switch {
-	case len(tree) == 0:
+	case len(tree.data) == 0:
 		return Hash{}, nil
-	case bytes.Equal(tree, old):
+	case bytes.Equal(tree.data, old.data):
 		return id, nil
+	case indexed:
+		tree.index = old.index.spliced(lines)
 	}
-	return w.put(object{kind: kindTree, data: tree}, id), nil
+	return w.put(tree, id), nil
 }
 
 // line is what an edit does to one name of a folder.
@@ -80,7 +89,9 @@ type line struct {
 
 	was      treeEntry // mode 0: nothing of this name
 	from, to int       // its bytes in the old tree; equal: where it belongs
+	at       int       // the number of that entry, where there is an index
 	now      treeEntry // zero id: nothing
+	size     int       // its bytes in the new tree
 }
 
 func (l *line) adds() bool {
@@ -141,12 +152,8 @@ func locate(old []byte, lines []line, like *likeness, path string) error {
 				l.was, l.to = e, len(old)-len(rest)
 			}
 		}
-		same := like.to(e.name)
-		touched := slices.ContainsFunc(same, func(l *line) bool { return l.name == string(e.name) })
-		for _, l := range same {
-			if err := l.meets(e, touched, path); err != nil {
-				return err
-			}
+		if err := like.meet(e, path); err != nil {
+			return err
 		}
 	}
 	for ; i < len(lines); i++ {
@@ -213,12 +220,20 @@ func (k *likeness) clash(path string) error {
 	return nil
 }
 
-func (k *likeness) to(name []byte) []*line {
-	fold := foldName(name)
+// meet checks an entry of the old tree against the lines that are like it.
+func (k *likeness) meet(e treeEntry, path string) error {
+	fold := foldName(e.name)
 	if len(fold) < len(k.sizes) && !k.sizes[len(fold)] {
 		return nil
 	}
-	return k.lines[string(fold)]
+	same := k.lines[string(fold)]
+	touched := slices.ContainsFunc(same, func(l *line) bool { return l.name == string(e.name) })
+	for _, l := range same {
+		if err := l.meets(e, touched, path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // carryOut makes the objects of one line.
@@ -251,11 +266,14 @@ func splice(old []byte, lines []line) []byte {
 	}
 	out := make([]byte, 0, size)
 	at := 0
-	for _, l := range lines {
+	for i := range lines {
+		l := &lines[i]
 		out = append(out, old[at:l.from]...)
+		before := len(out)
 		if !l.now.id.IsZero() {
 			out = appendEntry(out, l.now.mode, l.name, l.now.id)
 		}
+		l.size = len(out) - before
 		at = l.to
 	}
 	return append(out, old[at:]...)

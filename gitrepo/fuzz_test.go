@@ -3,11 +3,13 @@ package gitrepo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"math/rand/v2"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -189,23 +191,40 @@ func FuzzAddress(f *testing.F) {
 }
 
 // TestRandomChangesAgainstGit applies random changes with Update and with git
-// fast-import: the trees must be the same, id for id.
+// fast-import: the trees must be the same, id for id. One run has few names,
+// so that files and folders follow each other; one has folders so large that
+// they are indexed.
 func TestRandomChangesAgainstGit(t *testing.T) {
+	few := []string{"a", "a.b", "a-", "a0", "ab", "b", "b.yaml", "ä", "z", "aa"}
+	var many []string
+	for i := range 1500 {
+		many = append(many, strings.ReplaceAll(fmt.Sprintf("%s%03d", few[i%len(few)], i), "ä", "e")) // else no index
+	}
+	for name, names := range map[string][]string{"few": few, "many": many} {
+		t.Run(name, func(t *testing.T) { randomChanges(t, names) })
+	}
+}
+
+func randomChanges(t *testing.T, names []string) {
 	seedValue := rand.Uint64()
 	t.Logf("seed %d", seedValue)
 	rnd := rand.New(rand.NewPCG(seedValue, 1))
 	ours, theirs := newBare(t), newBare(t)
-	names := []string{"a", "a.b", "a-", "a0", "ab", "b", "b.yaml", "ä", "z", "aa"}
 	files := map[string]string{}
 	r := open(t, ours, Options{})
-	for step := range 60 {
+	checked := 0
+	for step := range 40 {
 		change := map[string][]byte{}
 		var script bytes.Buffer
 		fmt.Fprintf(&script, "commit refs/heads/main\ncommitter berth <berth@localhost> 1700000000 +0000\ndata 2\nx\n\n")
 		if step > 0 {
 			fmt.Fprintf(&script, "from refs/heads/main^0\n")
 		}
-		for range 1 + rnd.IntN(8) {
+		size := 1 + rnd.IntN(8)
+		if step == 0 {
+			size = len(names) / 2
+		}
+		for range size {
 			p := names[rnd.IntN(len(names))]
 			for rnd.IntN(3) > 0 && strings.Count(p, "/") < 4 {
 				p += "/" + names[rnd.IntN(len(names))]
@@ -223,17 +242,26 @@ func TestRandomChangesAgainstGit(t *testing.T) {
 			change[p], files[p] = []byte(text), text
 			fmt.Fprintf(&script, "M 100644 inline %s\ndata %d\n%s\n", p, len(text), text)
 		}
-		_, err := r.Update(context.Background(), "main", func(fs.FS) (*Change, error) { return &Change{Files: change, Message: "x"}, nil })
+		_, err := r.Update(context.Background(), "main", func(tip fs.FS) (*Change, error) {
+			for p := range change { // as plans do; it also makes the indexes
+				_, err := fs.Stat(tip, p)
+				if err != nil && !errors.Is(err, fs.ErrNotExist) {
+					return nil, err
+				}
+			}
+			return &Change{Files: change, Message: "x"}, nil
+		})
 		if err != nil {
 			t.Fatalf("step %d: %v", step, err)
 		}
 		gitIn(t, theirs, script.Bytes(), "fast-import", "--quiet", "--force")
-		if len(files) == 0 && step == 0 {
-			continue
-		}
 		if a, b := git(t, ours, "rev-parse", "main^{tree}"), git(t, theirs, "rev-parse", "main^{tree}"); a != b {
 			t.Fatalf("step %d: tree %s, git makes %s of %q", step, a, b, change)
 		}
+		checked += checkIndexes(t, r.store)
+	}
+	if len(names) > 100 && checked == 0 {
+		t.Error("no index was made")
 	}
 	tree, err := open(t, ours, Options{}).Tip(context.Background(), "main")
 	if err != nil {
@@ -243,6 +271,26 @@ func TestRandomChangesAgainstGit(t *testing.T) {
 		t.Error(d)
 	}
 	fsck(t, ours)
+}
+
+// checkIndexes compares every index that was carried over with a new one.
+func checkIndexes(t *testing.T, s *store) (checked int) {
+	t.Helper()
+	for id, e := range s.mem.items {
+		o := e.Value.(lruItem[Hash]).obj
+		if o.index == nil || o.index.offsets == nil {
+			continue
+		}
+		var fresh treeIndex
+		if err := fresh.build(o.data); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(fresh.offsets, o.index.offsets) || fresh.plain && !o.index.plain {
+			t.Fatalf("the index of %v is wrong", id)
+		}
+		checked++
+	}
+	return checked
 }
 
 // collides reports whether p is a folder of one of the files, or below one.

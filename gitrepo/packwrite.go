@@ -20,6 +20,7 @@ type packWriter struct {
 	places placeIndex
 	chain  map[Hash]int  // tree → length of its delta chain in this pack
 	origin map[Hash]Hash // tree → the tree of the server it grew from
+	gone   []Hash        // trees of the server that were replaced
 	recent lru[Hash]
 }
 
@@ -115,12 +116,25 @@ func (w *packWriter) add(s staged) error {
 		return nil
 	}
 	w.recent.put(s.id, s.object)
+	if !s.like.IsZero() {
+		defer w.replace(s.like)
+	}
 	if s.kind == kindTree && !s.like.IsZero() && len(s.data) >= deltaFrom {
 		if done, err := w.addDelta(s); done || err != nil {
 			return err
 		}
 	}
 	return w.entry(s.id, s.kind, nil, s.data)
+}
+
+// replace forgets a tree that a later commit has replaced: the large ones of a
+// batch would add up. Should it be wanted all the same, it is in the pack.
+func (w *packWriter) replace(id Hash) {
+	if _, ours := w.places[id]; ours {
+		w.recent.remove(id)
+	} else {
+		w.gone = append(w.gone, id)
+	}
 }
 
 // addDelta writes a tree as a delta on the one it replaces or, when that has
@@ -178,6 +192,7 @@ func (w *packWriter) finish() [][]byte {
 func (w *packWriter) settle(s *store, root Hash) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	s.forget(w.gone)
 	for ids := []Hash{root}; len(ids) > 0; {
 		id := ids[len(ids)-1]
 		ids = ids[:len(ids)-1]

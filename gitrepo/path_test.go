@@ -3,6 +3,7 @@ package gitrepo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -81,6 +82,47 @@ func TestRefusedChanges(t *testing.T) {
 			}
 			git(t, dir, "update-ref", "refs/heads/main", before)
 		})
+	}
+}
+
+// TestRefusedChangesInLargeFolders is for folders that are indexed.
+func TestRefusedChangesInLargeFolders(t *testing.T) {
+	dir := newBare(t)
+	files := map[string]string{"120000 big/link": "x", "160000 big/module": strings.Repeat("1", 40)}
+	for i := range 400 {
+		files[fmt.Sprintf("big/file-%03d", i)] = "x"
+		files[fmt.Sprintf("big/folder-%03d/x", i)] = "x"
+	}
+	seed(t, dir, "main", files)
+	for path, want := range map[string]error{
+		"big/FILE-001": ErrCaseClash, "big/Folder-002/y": ErrCaseClash, "big/Folder-002": ErrCaseClash, "big/file-003/x": ErrFolderConflict,
+		"big/folder-004": ErrFolderConflict, "big/link": ErrLink, "big/link/x": ErrLink, "big/module/x": ErrLink, "big/LINK": ErrCaseClash,
+		"big/file-005": nil, "big/folder-006/y": nil, "big/new": nil, "big/New2": nil, "big/aaa": nil, "big/zzz/x": nil, "big/ä": nil,
+	} {
+		before := git(t, dir, "rev-parse", "main")
+		r := open(t, dir, Options{})
+		_, there := files[path]
+		_, err := r.Update(context.Background(), "main", write("x", map[string]string{path: "new"}))
+		check(t, path, err, want)
+		if want == nil {
+			if got := git(t, dir, "show", "main:"+path); got != "new" {
+				t.Errorf("%s: %q", path, got)
+			}
+			// Once more, on the index that was carried over.
+			if _, err := r.Update(context.Background(), "main", write("x", map[string]string{path: ""})); err != nil {
+				t.Errorf("delete %s: %v", path, err)
+			}
+			delete(files, path)
+			if got := strings.Count(git(t, dir, "ls-tree", "-r", "main"), "\n") + 1; got != len(files) {
+				t.Errorf("after deleting %s: %d files, want %d", path, got, len(files))
+			}
+			files[path] = "x"
+		}
+		fsck(t, dir)
+		git(t, dir, "update-ref", "refs/heads/main", before)
+		if want == nil && !there {
+			delete(files, path)
+		}
 	}
 }
 

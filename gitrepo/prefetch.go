@@ -35,11 +35,11 @@ func (t *Tree) Prefetch(ctx context.Context, patterns ...string) error {
 		}
 		next := map[Hash][][]string{}
 		for id, below := range level {
-			data, err := get(ctx, t.src, id, kindTree)
+			tree, err := getObject(ctx, t.src, id, kindTree)
 			if err != nil {
 				return err
 			}
-			if leaves, err = descend(data, below, next, leaves); err != nil {
+			if leaves, err = descend(tree, below, next, leaves); err != nil {
 				return err
 			}
 		}
@@ -48,21 +48,41 @@ func (t *Tree) Prefetch(ctx context.Context, patterns ...string) error {
 	return fetchWhole(ctx, t.src, leaves)
 }
 
-// descend matches the first part of each pattern against one folder.
-func descend(tree []byte, patterns [][]string, next map[Hash][][]string, leaves []Hash) ([]Hash, error) {
-	for e, err := range entries(tree) {
+// descend follows the first part of each pattern into one folder: names are
+// looked up, only globs are matched against everything.
+func descend(tree object, patterns [][]string, next map[Hash][][]string, leaves []Hash) ([]Hash, error) {
+	follow := func(e treeEntry, p []string) {
+		switch {
+		case len(p) == 1 && e.mode&0o170000 != modeSubmodule:
+			leaves = append(leaves, e.id)
+		case len(p) > 1 && e.isDir():
+			next[e.id] = append(next[e.id], p[1:])
+		}
+	}
+	var globs [][]string
+	for _, p := range patterns {
+		if strings.ContainsAny(p[0], `*?[\`) {
+			globs = append(globs, p)
+			continue
+		}
+		e, ok, err := tree.entry(p[0])
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range patterns {
-			if ok, _ := path.Match(p[0], string(e.name)); !ok {
-				continue
-			}
-			switch {
-			case len(p) == 1 && e.mode&0o170000 != modeSubmodule:
-				leaves = append(leaves, e.id)
-			case len(p) > 1 && e.isDir():
-				next[e.id] = append(next[e.id], p[1:])
+		if ok {
+			follow(e, p)
+		}
+	}
+	if len(globs) == 0 {
+		return leaves, nil
+	}
+	for e, err := range entries(tree.data) {
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range globs {
+			if ok, _ := path.Match(p[0], string(e.name)); ok {
+				follow(e, p)
 			}
 		}
 	}

@@ -143,27 +143,36 @@ const minGather = 50 * time.Millisecond
 // due reports whether a batch should leave although more are waiting: when
 // plans are slow, the rest is planned while this one travels.
 func (q *Queue) due(b *batch) bool {
-	return q.full(b) || time.Since(b.began) > max(q.travel, minGather)
+	return q.full(b) || time.Since(b.began) > max(q.travel/2, minGather)
 }
 
 func (q *Queue) loop() {
 	defer close(q.done)
 	next := q.newBatch()
 	for {
-		if len(next.waiters) == 0 && !q.first(next) {
+		// What was planned while the last push travelled leaves at once.
+		if len(next.waiters) == 0 && !q.gather(next) {
 			return
-		}
-		for !q.due(next) {
-			select {
-			case w := <-q.pending:
-				next.add(q.ctx, w)
-				continue
-			default:
-			}
-			break
 		}
 		next = q.deliver(next)
 	}
+}
+
+// gather plans what is waiting; false means that the queue is closed and empty.
+func (q *Queue) gather(b *batch) bool {
+	if !q.first(b) {
+		return false
+	}
+	for !q.due(b) {
+		select {
+		case w := <-q.pending:
+			b.add(q.ctx, w)
+			continue
+		default:
+		}
+		break
+	}
+	return true
 }
 
 // first waits for a job and begins a batch with it; false means that the queue

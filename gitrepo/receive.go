@@ -179,6 +179,7 @@ func (s *packScan) run(count int64) error {
 			h.Write(objectHeader(e.kind, e.size))
 			err = s.z.copyTo(h, e.size)
 			s.done = append(s.done, memIndexEntry{Hash(h.Sum(nil)), s.off})
+			s.p.inflated += e.size
 		}
 		if err != nil {
 			return err
@@ -225,6 +226,7 @@ func (s *packScan) resolve() (memIndex, error) {
 				return nil, err
 			}
 			s.done = append(s.done, memIndexEntry{o.hash(), off})
+			s.p.inflated += int64(len(o.data))
 		}
 		s.sort()
 		s.p.index = s.done

@@ -43,7 +43,7 @@ func getObject(ctx context.Context, src source, id Hash, want kind) (object, err
 
 const (
 	// memoryLimit of trees and small files kept between calls.
-	memoryLimit = 32 << 20
+	memoryLimit = 16 << 20
 	// packMemory bounds what all fetched packs together keep in memory, and
 	// maxPacks their number.
 	packMemory = 64 << 20
@@ -239,11 +239,35 @@ func (s *store) ask(ctx context.Context, q fetchRequest) error {
 		return err
 	}
 	s.cache.add(got)
+	if s.absorb(got) {
+		return got.close()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.packs = append(s.packs[:len(s.packs):len(s.packs)], got)
 	s.shed()
 	return nil
+}
+
+// absorb keeps the objects of a small pack instead of the pack. Only what can
+// be asked for again one by one may be forgotten again one by one.
+func (s *store) absorb(p *pack) bool {
+	x, _ := p.index.(memIndex)
+	if p.inflated+int64(len(x))*lruOverhead > memoryLimit/4 || !s.remote.partial() {
+		return false
+	}
+	objects := make([]object, len(x))
+	for i, e := range x {
+		o, err := p.at(e.off, nil)
+		if err != nil || o.hash() != e.id {
+			return false
+		}
+		objects[i] = o
+	}
+	for i, e := range x {
+		s.keep(e.id, objects[i])
+	}
+	return true
 }
 
 // base finds what a thin pack builds on. The server may choose any object of

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"slices"
-	"sync"
-	"sync/atomic"
 )
 
 // Modes of tree entries (git-fast-import(1) lists them).
@@ -98,61 +95,6 @@ func findEntry(tree []byte, name string) (treeEntry, bool, error) {
 	return treeEntry{}, false, nil
 }
 
-// treeIndex finds names in a large tree without reading it from the start: a
-// listing of ten thousand folders is looked up ten thousand times.
-type treeIndex struct {
-	lookups atomic.Int32
-	once    sync.Once
-	offsets []uint32 // of each entry
-	err     error
-}
-
-const (
-	// indexFrom is the size from which a tree gets an index.
-	indexFrom = 8 << 10
-	// indexAfter is the number of lookups that are cheaper without.
-	indexAfter = 3
-)
-
-// entry looks up a name in a tree.
-func (o object) entry(name string) (treeEntry, bool, error) {
-	if o.index == nil || o.index.lookups.Add(1) <= indexAfter {
-		return findEntry(o.data, name)
-	}
-	o.index.once.Do(func() { o.index.build(o.data) })
-	if o.index.err != nil {
-		return treeEntry{}, false, o.index.err
-	}
-	for _, dir := range []bool{true, false} { // a tree has one of them, in different places
-		i, ok := slices.BinarySearchFunc(o.index.offsets, []byte(name), func(off uint32, name []byte) int {
-			e, _, _ := nextEntry(o.data[off:])
-			return compareNames(e.name, e.isDir(), name, dir)
-		})
-		if ok {
-			e, _, err := nextEntry(o.data[o.index.offsets[i]:])
-			return e, err == nil, err
-		}
-	}
-	return treeEntry{}, false, nil
-}
-
-func (x *treeIndex) build(tree []byte) {
-	x.offsets = make([]uint32, 0, len(tree)/36)
-	var last treeEntry
-	for rest := tree; len(rest) > 0; {
-		x.offsets = append(x.offsets, uint32(len(tree)-len(rest)))
-		var e treeEntry
-		if e, rest, x.err = nextEntry(rest); x.err != nil {
-			return
-		}
-		if last.name != nil && compareNames(last.name, last.isDir(), e.name, e.isDir()) >= 0 {
-			x.err = errMalformedTree // not sorted: git's fsck says so too
-			return
-		}
-		last = e
-	}
-}
-
 func appendEntry(tree []byte, mode uint32, name string, id Hash) []byte {
 	tree = fmt.Appendf(tree, "%o %s\x00", mode, name)
 	return append(tree, id[:]...)
@@ -181,10 +123,17 @@ func terminator(name []byte, n int, dir bool) byte {
 // foldName is equal for names that a file system without case would mix up.
 // Nearly all names are their own folded form and cost nothing.
 func foldName(name []byte) []byte {
+	if isPlain(name) {
+		return name
+	}
+	return bytes.ToLower(bytes.ToUpper(name))
+}
+
+func isPlain(name []byte) bool {
 	for _, c := range name {
 		if c >= 0x80 || 'A' <= c && c <= 'Z' {
-			return bytes.ToLower(bytes.ToUpper(name))
+			return false
 		}
 	}
-	return name
+	return true
 }
