@@ -131,6 +131,65 @@ func (c *cacheDir) setTip(id Hash) {
 	}
 }
 
+// put keeps objects that we made ourselves and the server now has, and gives
+// up those that they replace.
+func (c *cacheDir) put(made map[Hash]object, gone []Hash) {
+	if c == nil {
+		return
+	}
+	for id, o := range made {
+		data := encodeLoose(o)
+		c.grown.Add(int64(len(data)))
+		if err := writeFile(c.objects.loosePath(id), data); err != nil {
+			c.log.Warn("the cache cannot be written", slog.Any("error", err))
+			return
+		}
+	}
+	for _, id := range gone {
+		_ = os.Remove(c.objects.loosePath(id))
+	}
+	c.trim()
+}
+
+// server returns what the server could do when it was last asked; nil when
+// that is not known.
+func (c *cacheDir) server() *capabilities {
+	if c == nil {
+		return nil
+	}
+	text, err := os.ReadFile(filepath.Join(c.objects.dir, "server"))
+	if err != nil {
+		return nil
+	}
+	words := strings.Fields(string(text))
+	if len(words) == 0 || words[0] != "v2" {
+		return nil
+	}
+	has := func(w string) bool { return slices.Contains(words, w) }
+	return &capabilities{
+		v2: true, anyWant: true, filter: has("filter"), shallow: has("shallow"), agent: has("agent"), format: has("format"),
+	}
+}
+
+// setServer remembers what a server can do; nil forgets it.
+func (c *cacheDir) setServer(caps *capabilities) {
+	if c == nil {
+		return
+	}
+	name := filepath.Join(c.objects.dir, "server")
+	if caps == nil || !caps.v2 {
+		_ = os.Remove(name)
+		return
+	}
+	text := "v2"
+	for word, has := range map[string]bool{"filter": caps.filter, "shallow": caps.shallow, "agent": caps.agent, "format": caps.format} {
+		if has {
+			text += " " + word
+		}
+	}
+	_ = writeFile(name, []byte(text+"\n"))
+}
+
 // writeFile makes a whole file or none.
 func writeFile(name string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(name), "*.tmp")
@@ -158,7 +217,11 @@ func writeFile(name string, data []byte) error {
 // encodeLoose is the reverse of parseLoose.
 func encodeLoose(o object) []byte {
 	var b bytes.Buffer
-	z, _ := zlib.NewWriterLevel(&b, zlib.BestSpeed)
+	level := zlib.BestSpeed
+	if o.kind == kindTree && len(o.data) > 16<<10 {
+		level = zlib.NoCompression // it is mostly ids: little to gain
+	}
+	z, _ := zlib.NewWriterLevel(&b, level)
 	_, _ = z.Write(objectHeader(o.kind, int64(len(o.data))))
 	_, _ = z.Write(o.data)
 	_ = z.Close()

@@ -54,8 +54,17 @@ func TestCacheSparesFetches(t *testing.T) {
 			if d := cmp.Diff(want, look()); d != "" {
 				t.Error(d)
 			}
-			if d := cmp.Diff([3]int64{1, 1, 0}, c.take()); d != "" {
-				t.Errorf("requests of a second process (capabilities, refs): %s", d)
+			if d := cmp.Diff([3]int64{0, 1, 0}, c.take()); d != "" {
+				t.Errorf("requests of a second process (refs): %s", d)
+			}
+			for _, id := range []string{"first", "second"} {
+				if _, err := open(t, url, o).Update(ctx, "main", write("x", newProject(id))); err != nil {
+					t.Fatal(err)
+				}
+				got := c.take()
+				if id == "second" && got != [3]int64{0, 1, 1} {
+					t.Errorf("requests of an update after another process's: %v, want refs and push", got)
+				}
 			}
 			seed(t, dir, "main", map[string]string{"projects/project-00007/project.yaml": "new"})
 			want["project.yaml"] = "new"
@@ -124,6 +133,22 @@ func TestDamagedCacheIsRebuilt(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestServerThatLearnedLess(t *testing.T) {
+	dir := fleet(t, 5)
+	s := serveHTTP(t, dir, nil)
+	o := Options{CacheDir: t.TempDir()}
+	mustTip(t, open(t, s.url(dir), o))
+	git(t, dir, "config", "uploadpack.allowFilter", "false")
+	r := open(t, s.url(dir), o)
+	tree, err := r.At(context.Background(), seed(t, dir, "main", map[string]string{"f": "x"}))
+	if err != nil || read(t, tree)["f"] != "x" {
+		t.Error(err)
+	}
+	if r.remote.partial() {
+		t.Error("what an earlier process knew is still believed")
 	}
 }
 

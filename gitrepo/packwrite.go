@@ -187,13 +187,13 @@ func (w *packWriter) finish() [][]byte {
 	return [][]byte{b, sum[:]}
 }
 
-// settle hands the new trees of the last commit over to a store: the server
-// has them now, and the next change will want them.
-func (w *packWriter) settle(s *store, root Hash) {
+// settle hands a commit of ours and the new trees of it over to a store: the
+// server has them now, and the next change will want them.
+func (w *packWriter) settle(s *store, t tip) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s.forget(w.gone)
-	for ids := []Hash{root}; len(ids) > 0; {
+	made := map[Hash]object{}
+	for ids := []Hash{t.commit, t.root}; len(ids) > 0; {
 		id := ids[len(ids)-1]
 		ids = ids[:len(ids)-1]
 		if _, ok := w.places[id]; !ok {
@@ -204,10 +204,16 @@ func (w *packWriter) settle(s *store, root Hash) {
 			return
 		}
 		s.keep(id, o)
+		made[id] = o
+		if o.kind != kindTree {
+			continue
+		}
 		for e, err := range entries(o.data) {
 			if err == nil && e.isDir() {
 				ids = append(ids, e.id)
 			}
 		}
 	}
+	s.forget(w.gone)
+	s.cache.put(made, w.gone)
 }

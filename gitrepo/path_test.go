@@ -126,6 +126,15 @@ func TestRefusedChangesInLargeFolders(t *testing.T) {
 	}
 }
 
+func mustTip(t *testing.T, r *Repo) *Tree {
+	t.Helper()
+	tree, err := r.Tip(context.Background(), "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
 func TestExecutableBitStays(t *testing.T) {
 	dir := newBare(t)
 	seed(t, dir, "main", map[string]string{"100755 run.sh": "old"})

@@ -15,8 +15,11 @@ type remote struct {
 	t    transport
 	wait backoff
 
-	mu    sync.Mutex
-	known *capabilities // from an earlier conversation, or nil
+	cache *cacheDir // remembers capabilities
+
+	mu      sync.Mutex
+	known   *capabilities // from an earlier conversation, or nil
+	guessed bool          // known is from an earlier process
 }
 
 // capabilities is what the server can do for a reader.
@@ -46,9 +49,7 @@ func (r *remote) session(ctx context.Context, fresh bool) (conn, *capabilities, 
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	r.mu.Lock()
-	caps := r.known
-	r.mu.Unlock()
+	caps := r.remembered()
 	if caps != nil && r.t.stateless() && (caps.v2 || !fresh) {
 		return c, caps, nil, nil
 	}
@@ -62,10 +63,41 @@ func (r *remote) session(ctx context.Context, fresh bool) (conn, *capabilities, 
 		_ = c.Close()
 		return nil, nil, nil, err
 	}
-	r.mu.Lock()
-	r.known = caps
-	r.mu.Unlock()
+	r.learn(caps)
 	return c, caps, refs, nil
+}
+
+func (r *remote) remembered() *capabilities {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known == nil && r.t.stateless() {
+		r.known = r.cache.server()
+		r.guessed = r.known != nil
+	}
+	return r.known
+}
+
+func (r *remote) learn(caps *capabilities) {
+	r.mu.Lock()
+	changed := r.known == nil || *r.known != *caps
+	r.known, r.guessed = caps, false
+	r.mu.Unlock()
+	if changed && r.t.stateless() {
+		r.cache.setServer(caps)
+	}
+}
+
+// unlearn forgets what an earlier process knew, and reports whether there was
+// anything to forget: then it may be why a request failed.
+func (r *remote) unlearn() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.guessed {
+		return false
+	}
+	r.known, r.guessed = nil, false
+	r.cache.setServer(nil)
+	return true
 }
 
 // readFailure gives whatever broke a conversation its kind.

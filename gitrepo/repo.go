@@ -143,7 +143,7 @@ func Open(ctx context.Context, url string, o Options) (*Repo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", ep, err)
 	}
-	r.remote = &remote{t: t, wait: fullJitter(100*time.Millisecond, 2*time.Second)}
+	r.remote = &remote{t: t, wait: fullJitter(100*time.Millisecond, 2*time.Second), cache: r.store.cache}
 	r.store.remote = r.remote
 	return r, nil
 }

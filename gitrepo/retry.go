@@ -45,6 +45,9 @@ const readTries = 4
 func (r *remote) retry(ctx context.Context, read func() error) error {
 	for n := 0; ; n++ {
 		err := read()
+		if err != nil && ctx.Err() == nil && r.unlearn() {
+			continue
+		}
 		if err == nil || n+1 == readTries || !transient(err) || ctx.Err() != nil {
 			return err
 		}

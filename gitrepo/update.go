@@ -386,6 +386,6 @@ func (t *transaction) overtaken(ctx context.Context, now tip, cause error) (agai
 }
 
 func (t *transaction) settle() {
-	t.pack.settle(t.repo.store, t.last.root)
+	t.pack.settle(t.repo.store, t.last)
 	t.repo.remember(t.branch, t.last)
 }
