@@ -80,7 +80,7 @@ with SOPS and age, and commits the result to a GitOps repository. Flux does the 
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	cmd.AddCommand(
 		newInitCommand(g), newCreateCommand(g), newDiffCommand(g), newExportCommand(g),
-		newGetCommand(g), newDeleteCommand(g), newVerifyCommand(g), newVersionCommand(g),
+		newGetCommand(g), newDeleteCommand(g), newReviewCommand(g), newVerifyCommand(g), newVersionCommand(g),
 	)
 	return cmd
 }

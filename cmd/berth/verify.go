@@ -3,57 +3,98 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
-	"github.com/berth-gitops/berth/internal/project"
+	"github.com/berth-gitops/berth/internal/verify"
 )
 
 func newVerifyCommand(g *globals) *cobra.Command {
-	var base string
+	var base, ageKeyFile string
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Check every sealed file with public keys alone",
-		Long: `Check that berth signed every sealed file of the branch, for exactly that path and with
-exactly those bytes. No secret key is needed. With --base, the trusted keys are those of
-that revision, and a file that is older than the one there is found, too.
+		Short: "Check the repository, or a change to it, with public keys alone",
+		Long: `Check that berth sealed every sealed file for exactly that path, that no secret stands in
+plain text, that no project leaves its own folder, namespaces and rights, that generated
+files say what their spec says, and that everything builds. No secret key is needed; what
+is read is never run. docs/rules.md explains every rule.
+
+With --base only what differs from that revision is looked at, and what counts (public
+keys, recipients, settings) is taken from there. With --age-key-file sealed files are
+opened as well, and their MAC and content checked.
 ` + exitCodes,
 		Example: "  berth verify\n  berth verify --branch berth/shop --base main",
 		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return g.verify(cmd.Context(), base) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return g.verify(cmd.Context(), base, ageKeyFile)
+		},
 	}
 	cmd.Flags().StringVar(&base, "base", "", "`revision` to compare with: a branch, tag or commit")
+	cmd.Flags().StringVar(&ageKeyFile, "age-key-file", "", "age identity `file` with the platform key, to open sealed files with")
 	return cmd
 }
 
-// verification is what -o json prints.
-type verification struct {
-	Checked  int               `json:"checked"`
-	Findings []project.Finding `json:"findings"`
-}
-
-func (g *globals) verify(ctx context.Context, base string) error {
+func (g *globals) verify(ctx context.Context, base, ageKeyFile string) error {
 	steps, err := g.steps(ctx)
 	if err != nil {
 		return err
 	}
-	findings, checked, err := steps.Verify(ctx, base)
+	var identities []byte
+	if ageKeyFile != "" {
+		if identities, err = os.ReadFile(ageKeyFile); err != nil {
+			return usageError{err}
+		}
+	}
+	report, err := steps.Verify(ctx, base, string(identities))
 	if err != nil {
 		return err
 	}
 	if g.output != "" {
-		if err := g.ui.print(verification{checked, append([]project.Finding{}, findings...)}, g.output); err != nil {
+		if err := g.ui.print(report, g.output); err != nil {
 			return err
 		}
 	} else {
-		for _, f := range findings {
-			fmt.Fprintf(g.ui.out, "%s: %s: %s\n", f.Path, f.Kind, f.Why)
+		for _, f := range report.Findings {
+			fmt.Fprint(g.ui.out, findingLines(f))
 		}
 	}
-	if len(findings) > 0 {
-		g.ui.failed("%d of %d sealed files cannot be trusted", len(findings), checked)
+	return g.concludeFindings(report)
+}
+
+// concludeFindings tells what a report comes to and sets the exit status.
+func (g *globals) concludeFindings(r *verify.Report) error {
+	looked := fmt.Sprintf("%s and %s", count(len(r.Projects), "project"), count(r.Sealed, "sealed file"))
+	warnings := ""
+	if n := len(r.Findings) - r.Blocked(); n > 0 {
+		warnings = ", " + count(n, "warning")
+	}
+	if n := r.Blocked(); n > 0 {
+		g.ui.failed("%s%s in %s", count(n, "blocking finding"), warnings, looked)
 		return errDifferent
 	}
-	g.ui.done("%d sealed files are as berth sealed them", checked)
+	g.ui.done("nothing blocking%s in %s", warnings, looked)
 	return nil
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return strconv.Itoa(n) + " " + what
+}
+
+// findingLines words a finding for a terminal: where, which rule, what was seen, and
+// what to do.
+func findingLines(f verify.Finding) string {
+	place := verify.Printable(f.File)
+	if f.Line > 0 {
+		place += ":" + strconv.Itoa(f.Line)
+	}
+	rule := f.Rule
+	if f.Level == verify.Warning {
+		rule = "warning: " + rule
+	}
+	return fmt.Sprintf("%s: %s: %s\n    why: %s\n    mend: %s\n", place, rule, f.What, f.Why, f.Mend)
 }

@@ -2,100 +2,125 @@ package project
 
 import (
 	"context"
-	"errors"
 	"io/fs"
+	"path"
+	"strings"
 
 	"github.com/berth-gitops/berth/generator"
-	"github.com/berth-gitops/berth/sops"
+	"github.com/berth-gitops/berth/gitrepo"
+	"github.com/berth-gitops/berth/internal/verify"
 )
 
-// Finding is one sealed file that cannot be trusted.
-type Finding struct {
-	Path string `json:"path"`
-	Kind string `json:"kind"` // as in sops.TamperedError
-	Why  string `json:"why"`
+// Comparison is a change: what a base becomes.
+type Comparison struct {
+	Base, Head *gitrepo.Tree
+	Changed    []string // paths of files that differ
 }
 
-// Verify checks every sealed file of the branch with berth's public keys alone: that
-// berth signed exactly these bytes for exactly this path. With base, a revision, also
-// that no file is older than the one there. It returns how many it checked.
-func (s *Steps) Verify(ctx context.Context, base string) ([]Finding, int, error) {
-	tip, err := s.Repo.Tip(ctx, s.Branch)
-	if err != nil {
-		return nil, 0, err
+// Compare opens the change from base to head, both revisions; an empty head is the
+// branch's tip. What a look at the change reads is fetched in few round trips.
+func (s *Steps) Compare(ctx context.Context, base, head string) (*Comparison, error) {
+	var c Comparison
+	var err error
+	if head == "" {
+		c.Head, err = s.Repo.Tip(ctx, s.Branch)
+	} else {
+		c.Head, err = s.Repo.At(ctx, head)
 	}
-	if err := prefetch(ctx, tip, generator.PlatformPath, "projects/", "tenants/"); err != nil {
-		return nil, 0, err
-	}
-	// The keys that count are the base's: a change must not bring its own.
-	var old fs.FS
-	judge := fs.FS(tip)
-	if base != "" {
-		if old, err = s.Repo.At(ctx, base); err != nil {
-			return nil, 0, err
-		}
-		judge = old
-	}
-	platform, err := s.platform(judge)
-	if err != nil {
-		return nil, 0, err
-	}
-	trusted, err := s.trusted(platform)
-	if err != nil {
-		return nil, 0, err
-	}
-	files, err := sealedFiles(tip)
-	if err != nil {
-		return nil, 0, err
-	}
-	var findings []Finding
-	for _, name := range files {
-		finding, err := verifyFile(tip, old, name, trusted)
-		if err != nil {
-			return nil, 0, err
-		}
-		if finding != nil {
-			findings = append(findings, *finding)
-		}
-	}
-	return findings, len(files), nil
-}
-
-func verifyFile(tip, base fs.FS, name string, trusted []sops.PublicKey) (*Finding, error) {
-	data, err := fs.ReadFile(tip, name)
 	if err != nil {
 		return nil, err
 	}
-	var before []byte
-	if base != nil {
-		if before, err = readFile(base, name); err != nil {
+	if c.Base, err = s.Repo.At(ctx, base); err != nil {
+		return nil, err
+	}
+	if c.Changed, err = c.Head.Differences(c.Base); err != nil {
+		return nil, err
+	}
+	wanted := append(touched(c.Changed), generator.PlatformPath)
+	for _, tree := range []*gitrepo.Tree{c.Base, c.Head} {
+		if err := tree.Prefetch(ctx, wanted...); err != nil {
 			return nil, err
 		}
 	}
-	_, err = sops.Verify(name, data, trusted, before)
-	if err == nil {
-		return nil, nil
-	}
-	finding := &Finding{Path: name, Kind: "unknown", Why: err.Error()}
-	if tampered, ok := errors.AsType[*sops.TamperedError](err); ok {
-		finding.Kind, finding.Why = string(tampered.Kind), tampered.Detail
-	}
-	return finding, nil
+	return &c, nil
 }
 
-// sealedFiles lists every sealed file of the two trees that hold them.
-func sealedFiles(tip fs.FS) ([]string, error) {
-	var sealed []string
-	for _, root := range []string{"projects", "tenants"} {
-		files, err := walkFiles(tip, root)
+// touched names what to fetch for a change: projects as a whole, other files alone.
+func touched(changed []string) []string {
+	var patterns []string
+	seen := map[string]bool{}
+	add := func(pattern string) {
+		if !seen[pattern] {
+			seen[pattern] = true
+			patterns = append(patterns, pattern)
+		}
+	}
+	for _, name := range changed {
+		id := verify.ProjectOf(name)
+		if id == "" || generator.CheckID(id) != nil {
+			add(literal(name))
+			continue
+		}
+		add("projects/" + id)
+		add("tenants/*/" + id)
+		add("fleet/*/" + id + ".yaml")
+	}
+	return patterns
+}
+
+// literal escapes what path.Match would take for a pattern.
+func literal(name string) string {
+	if _, err := path.Match(name, name); err == nil && !strings.ContainsAny(name, `*?[\`) {
+		return name
+	}
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
+}
+
+// Verify judges the branch with public keys alone; with base, a revision, only what
+// differs from it, and by its settings. identities is the text of an age identity file
+// with platform keys, or empty.
+func (s *Steps) Verify(ctx context.Context, base, identities string) (*verify.Report, error) {
+	if base != "" {
+		c, err := s.Compare(ctx, base, "")
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range files {
-			if isSealed(name) {
-				sealed = append(sealed, name)
-			}
-		}
+		return s.judge(ctx, c, identities)
 	}
-	return sealed, nil
+	tip, err := s.Repo.Tip(ctx, s.Branch)
+	if err != nil {
+		return nil, err
+	}
+	if err := tip.Prefetch(ctx, "*"); err != nil {
+		return nil, err
+	}
+	in, err := s.input(tip)
+	if err != nil {
+		return nil, err
+	}
+	in.Head, in.Identities = tip, identities
+	return verify.Check(ctx, in)
+}
+
+// judge verifies a change by what its base says.
+func (s *Steps) judge(ctx context.Context, c *Comparison, identities string) (*verify.Report, error) {
+	in, err := s.input(c.Base)
+	if err != nil {
+		return nil, err
+	}
+	in.Head, in.Base, in.Changed, in.Identities = c.Head, c.Base, c.Changed, identities
+	return verify.Check(ctx, in)
+}
+
+// input reads the policy from the tree that is to be believed.
+func (s *Steps) input(judge fs.FS) (verify.Input, error) {
+	platform, err := s.platform(judge)
+	if err != nil {
+		return verify.Input{}, err
+	}
+	trusted, err := s.trusted(platform)
+	if err != nil {
+		return verify.Input{}, err
+	}
+	return verify.Input{Policy: platform, Trusted: trusted, Generator: newGenerator()}, nil
 }

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"reflect"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/berth-gitops/berth/generator"
 	"github.com/berth-gitops/berth/internal/build"
+	"github.com/berth-gitops/berth/sops"
 )
 
 // object is one built Kubernetes object.
@@ -83,25 +85,37 @@ func (c *checker) build(dir string) ([]object, bool) {
 	return all, true
 }
 
+// checkLists looks at the files that only list others: those of the fleet and of the
+// platform halves.
+func (c *checker) checkLists(p *project) {
+	seen := map[string]bool{}
+	for _, t := range p.plan.Targets {
+		folder := tenantFolder(t)
+		if seen[folder] {
+			continue
+		}
+		seen[folder] = true
+		if f := c.files[folder+"/kustomization.yaml"]; f != nil {
+			c.checkTenantList(f)
+		}
+		c.checkFleet(p, t.Cluster)
+	}
+}
+
 // checkBuilt builds both halves of every environment and looks at what comes out.
-func (c *checker) checkBuilt(p *project) {
+// infos are the sealed files that can be believed.
+func (c *checker) checkBuilt(p *project, infos map[string]*sops.Info) {
 	byFolder := map[string][]generator.Target{}
-	var folders []string
 	for _, t := range p.plan.Targets {
 		if isFile(c.Head, t.Overlay+"/kustomization.yaml") {
 			if all, ok := c.build(t.Overlay); ok {
-				c.checkWorkload(p, t, all)
+				c.checkWorkload(p, t, infos, all)
 			}
 		}
-		folder := tenantFolder(t)
-		if byFolder[folder] == nil {
-			folders = append(folders, folder)
-		}
-		byFolder[folder] = append(byFolder[folder], t)
+		byFolder[tenantFolder(t)] = append(byFolder[tenantFolder(t)], t)
 	}
-	for _, folder := range folders {
+	for _, folder := range slices.Sorted(maps.Keys(byFolder)) {
 		c.checkTenant(p, folder, byFolder[folder])
-		c.checkFleet(p, byFolder[folder][0].Cluster)
 	}
 }
 
@@ -115,14 +129,16 @@ func workloadKinds() []string {
 }
 
 // checkWorkload looks at one environment's workload half.
-func (c *checker) checkWorkload(p *project, t generator.Target, all []object) {
+func (c *checker) checkWorkload(p *project, t generator.Target, infos map[string]*sops.Info, all []object) {
 	file := t.Overlay + "/kustomization.yaml"
-	sealed := c.sealedObject(p, t)
+	sealed, believed := c.sealedObject(p, t, infos)
 	found := false
 	for _, o := range all {
 		if sealed != nil && o.kind() == "Secret" && o.name() == generator.PullSecretName {
 			found = true
-			c.checkUnaltered(file, o, sealed)
+			if believed {
+				c.checkUnaltered(file, o, sealed)
+			}
 			continue
 		}
 		if !slices.Contains(workloadKinds(), o.groupKind()) {
@@ -146,18 +162,19 @@ func (c *checker) checkWorkload(p *project, t generator.Target, all []object) {
 
 // sealedObject is the environment's pull secret as its file has it; nil when there is
 // none, or none that can be read.
-func (c *checker) sealedObject(p *project, t generator.Target) object {
+func (c *checker) sealedObject(p *project, t generator.Target, infos map[string]*sops.Info) (_ object, believed bool) {
 	for _, s := range p.plan.Secrets {
 		if f := c.files[s.Path]; s.Environment == t.Environment && f != nil {
 			if all, err := objects(f.data); err == nil && len(all) == 1 {
-				return all[0]
+				return all[0], infos[s.Path] != nil
 			}
 		}
 	}
-	return nil
+	return nil, false
 }
 
-// checkUnaltered compares the built pull secret with its file. Labels may be added.
+// checkUnaltered compares the built pull secret with its file. Labels and
+// annotations may be added.
 func (c *checker) checkUnaltered(file string, built, sealed object) {
 	for _, field := range []string{"apiVersion", "type", "data", "stringData", "sops", "immutable"} {
 		if !reflect.DeepEqual(built.at(field), sealed.at(field)) {
@@ -167,8 +184,17 @@ func (c *checker) checkUnaltered(file string, built, sealed object) {
 	if built.namespace() != sealed.namespace() {
 		c.add(ruleSealAltered, file, 0, "moves %s to namespace %q", generator.PullSecretName, clip(built.namespace()))
 	}
-	if !reflect.DeepEqual(built.at("metadata", "annotations"), sealed.at("metadata", "annotations")) {
-		c.add(ruleSealAltered, file, 0, "changes annotations of %s", generator.PullSecretName)
+	was, _ := sealed.at("metadata", "annotations").(map[string]any)
+	is, _ := built.at("metadata", "annotations").(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(is)) {
+		if strings.HasPrefix(name, "kustomize.toolkit.fluxcd.io/") {
+			c.add(ruleSealAltered, file, 0, "gives %s the annotation %s, which changes what Flux does with it", generator.PullSecretName, clip(name))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(was)) {
+		if is[name] != was[name] {
+			c.add(ruleSealAltered, file, 0, "changes the annotation %s of %s", clip(name), generator.PullSecretName)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -257,7 +258,7 @@ func (f *fleet) do(line string) {
 		f.files[name] = before
 	case "misname": // berth's own seal, for another Secret: misname PATH NAME NAMESPACE
 		ns := strings.Fields(arg)
-		plan := f.plan(projectOf(name))
+		plan := f.plan(ProjectOf(name))
 		i := slices.IndexFunc(plan.Secrets, func(s generator.SecretRequest) bool { return s.Path == name })
 		plan.Secrets[i].Name, plan.Secrets[i].Namespace = ns[0], ns[1]
 		f.seal(f.keys.berth, plan, name, true)
@@ -265,6 +266,20 @@ func (f *fleet) do(line string) {
 		plan := f.plan(name)
 		plan.Keys[0].Recipients = append(plan.Keys[0].Recipients, f.keys.stranger)
 		f.seal(f.keys.berth, plan, plan.Keys[0].Path, true)
+	case "strip-signature":
+		_, rest, _ := bytes.Cut(need(name), []byte("\n"))
+		f.files[name] = rest
+	case "swap-recipient":
+		f.files[name] = regexp.MustCompile(`recipient: age1\w+`).ReplaceAll(need(name), []byte("recipient: "+f.keys.stranger))
+	case "as-configmap": // the SOPS document as a ConfigMap
+		_, rest, _ := bytes.Cut(need(name), []byte("\n"))
+		rest = bytes.Replace(rest, []byte("kind: Secret"), []byte("kind: ConfigMap"), 1)
+		rest = bytes.Replace(rest, []byte("type: kubernetes.io/dockerconfigjson\n"), nil, 1)
+		f.files[arg] = regexp.MustCompile(`    namespace: .*\n`).ReplaceAll(rest, nil)
+	case "add-public-key":
+		f.do("replace berth.yaml |publicKeys:|publicKeys:\\n  - " + f.keys.strange.PublicKeys()[0].String() + "|")
+	case "add-recipient":
+		f.do("replace berth.yaml |recipients:|recipients:\\n    - " + f.keys.stranger + "|")
 	case "symlink":
 		delete(f.files, name)
 		f.special[name] = &fstest.MapFile{Data: []byte(arg), Mode: fs.ModeSymlink | 0o777}

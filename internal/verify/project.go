@@ -49,9 +49,7 @@ func (c *checker) checkProject(id string, entries []entry) error {
 		if f == nil {
 			continue
 		}
-		if err := c.checkSource(f); err != nil {
-			return err
-		}
+		c.checkSource(f)
 	}
 	if err := c.checkSpec(p); err != nil || p.plan == nil {
 		return err
@@ -61,13 +59,14 @@ func (c *checker) checkProject(id string, entries []entry) error {
 		return err
 	}
 	c.checkStrays(p)
-	if err := c.checkSealed(p); err != nil {
+	infos, err := c.checkSealed(p)
+	if err != nil {
 		return err
 	}
-	if !buildable(c.report.Findings[before:]) {
-		return nil
+	c.checkLists(p)
+	if buildable(c.report.Findings[before:]) {
+		c.checkBuilt(p, infos)
 	}
-	c.checkBuilt(p)
 	return nil
 }
 

@@ -40,7 +40,7 @@ func (c *checker) scope() (*scope, error) {
 			return nil, err
 		}
 		for _, e := range all {
-			if id := projectOf(e.path); id != "" {
+			if id := ProjectOf(e.path); id != "" {
 				s.byProject[id] = append(s.byProject[id], e)
 			} else {
 				s.others = append(s.others, e.path)
@@ -50,7 +50,7 @@ func (c *checker) scope() (*scope, error) {
 		return s, nil
 	}
 	for _, name := range c.Changed {
-		id := projectOf(name)
+		id := ProjectOf(name)
 		switch {
 		case id == "":
 			s.others = append(s.others, name)
@@ -67,9 +67,9 @@ func (c *checker) scope() (*scope, error) {
 	return s, nil
 }
 
-// projectOf returns the id of the project that a path belongs to, or "". It need
+// ProjectOf returns the id of the project that a path belongs to, or "". It need
 // not be a valid one.
-func projectOf(name string) string {
+func ProjectOf(name string) string {
 	parts := strings.Split(name, "/")
 	switch {
 	case parts[0] == "projects" && len(parts) > 2:
@@ -89,6 +89,10 @@ func isOurs(name string) bool {
 	return slices.Contains([]string{"projects", "tenants", "fleet", "templates", generator.PlatformPath, ".sops.yaml"}, first) ||
 		path.Base(name) == "flux-projects.yaml" && first == "clusters"
 }
+
+// IsPlatform says that a path is berth.yaml, or another file that Flux applies, or is
+// built from, and that belongs to no project.
+func IsPlatform(name string) bool { return ProjectOf(name) == "" && isOurs(name) }
 
 // isSettings says that a path is berth.yaml, or generated from it.
 func isSettings(name string) bool {

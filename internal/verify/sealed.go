@@ -13,8 +13,9 @@ import (
 )
 
 // checkSealed looks at the project's sealed files: that berth sealed each for its
-// path, to the right recipients, and for what the spec says.
-func (c *checker) checkSealed(p *project) error {
+// path, to the right recipients, and for what the spec says. It returns what the files
+// that can be believed say, by path.
+func (c *checker) checkSealed(p *project) (map[string]*sops.Info, error) {
 	infos := map[string]*sops.Info{}
 	for _, e := range p.entries {
 		f := c.files[e.path]
@@ -23,7 +24,7 @@ func (c *checker) checkSealed(p *project) error {
 		}
 		info, err := c.checkSeal(f)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if info != nil {
 			infos[e.path] = info
@@ -50,9 +51,9 @@ func (c *checker) checkSealed(p *project) error {
 		}
 	}
 	if c.Identities != "" {
-		return c.openSealed(p, infos)
+		c.openSealed(p, infos)
 	}
-	return nil
+	return infos, nil
 }
 
 // checkSeal checks the signature, shape and generation of one file. It returns nil
@@ -108,7 +109,7 @@ func (c *checker) checkPullSeal(s generator.SecretRequest, info *sops.Info, proj
 }
 
 // openSealed opens what can be believed with the platform's keys.
-func (c *checker) openSealed(p *project, infos map[string]*sops.Info) error {
+func (c *checker) openSealed(p *project, infos map[string]*sops.Info) {
 	for _, k := range p.plan.Keys {
 		if infos[k.Path] == nil {
 			continue
@@ -136,7 +137,6 @@ func (c *checker) openSealed(p *project, infos map[string]*sops.Info) error {
 			}
 		}
 	}
-	return nil
 }
 
 // credentialFlaw says why an opened Secret is not the credential that info tells of.

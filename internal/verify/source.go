@@ -13,6 +13,7 @@ import (
 type place struct {
 	file string
 	line int
+	own  bool // the signature line names this file
 }
 
 // checkOther looks at a file that belongs to no project.
@@ -34,7 +35,8 @@ func (c *checker) checkOther(name string) error {
 	if err != nil || f == nil {
 		return err
 	}
-	return c.checkSource(f)
+	c.checkSource(f)
+	return nil
 }
 
 // checkPlace finds files where only berth's own, or none, belong.
@@ -52,18 +54,17 @@ func (c *checker) isMarker(parts []string) bool {
 }
 
 // checkSource looks at one file by itself.
-func (c *checker) checkSource(f *file) error {
+func (c *checker) checkSource(f *file) {
 	c.checkTokens(f)
 	c.checkPlaintext(f)
 	c.checkKustomization(f)
-	if isSealedPath(f.path) {
+	switch {
+	case isSealedPath(f.path):
 		c.report.Sealed++
-		return c.checkTwice(f)
-	}
-	if isOurs(f.path) {
+	case isOurs(f.path):
 		c.checkSealedElsewhere(f)
 	}
-	return c.checkTwice(f)
+	c.checkTwice(f)
 }
 
 // checkPlaintext finds Secrets whose values are not encrypted, also in lists, and
@@ -130,25 +131,29 @@ func (c *checker) checkSealedElsewhere(f *file) {
 }
 
 // checkTwice remembers every ciphertext and wrapped key of f, and finds those that
-// stand elsewhere too, or stood elsewhere in the base.
-func (c *checker) checkTwice(f *file) error {
+// stand elsewhere too, or stood elsewhere in the base. It blames the file that is not
+// the one the signature names, and each file once.
+func (c *checker) checkTwice(f *file) {
+	own := bytes.HasPrefix(f.data, []byte("# berth: signed "+f.path+" "))
+	blamed := map[string]bool{}
 	for _, form := range []*regexp.Regexp{ciphertext, wrappedKey} {
 		for _, m := range form.FindAllIndex(f.data, -1) {
 			key := squeeze(strings.ReplaceAll(string(f.data[m[0]:m[1]]), `\n`, ""))
-			here := place{f.path, lineAt(f.data, m[0])}
-			first, ok := c.seen[key]
-			switch {
-			case !ok:
+			here := place{f.path, lineAt(f.data, m[0]), own}
+			other, ok := c.seen[key]
+			if !ok {
 				c.seen[key] = here
-			case first != here:
-				if isSealedPath(first.file) || !isSealedPath(here.file) {
-					first, here = here, first
-				}
-				c.add(ruleCiphertextTwice, first.file, first.line, "the same ciphertext stands in %s", here.file)
+				continue
+			}
+			if here.own && !other.own {
+				here, other = other, here
+			}
+			if here != other && !blamed[here.file] {
+				blamed[here.file] = true
+				c.add(ruleCiphertextTwice, here.file, here.line, "the same ciphertext stands in %s", other.file)
 			}
 		}
 	}
-	return nil
 }
 
 // rememberMoved notes the ciphertexts of files that the change takes away, so that
@@ -165,9 +170,7 @@ func (c *checker) rememberMoved() error {
 		if _, err := lstat(c.Head, name); before == nil || !isMissing(err) {
 			continue
 		}
-		if err := c.checkTwice(&file{path: name, data: before}); err != nil {
-			return err
-		}
+		c.checkTwice(&file{path: name, data: before})
 	}
 	return nil
 }

@@ -21,9 +21,6 @@ const (
 // checkTenant looks at a project's platform half on one cluster.
 func (c *checker) checkTenant(p *project, folder string, targets []generator.Target) {
 	list := folder + "/kustomization.yaml"
-	if f := c.files[list]; f != nil {
-		c.checkTenantList(f)
-	}
 	if !isFile(c.Head, list) {
 		return // missing, as checkRendered says
 	}

@@ -30,8 +30,8 @@ func shorten(key string) string {
 	return cut(key, 16) + key[len(key)-8:]
 }
 
-// printable replaces what could move the cursor, hide or reorder text.
-func printable(s string) string {
+// Printable replaces what could move the cursor, hide or reorder text.
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' {
 			return ' '

@@ -132,7 +132,7 @@ func (c *checker) describe(format string, args ...any) string {
 	if name, _, ok := c.scan.find([]byte(what), false); ok {
 		return "cannot be quoted: its message contains what looks like " + name
 	}
-	return cut(printable(what), maxWhat)
+	return cut(Printable(what), maxWhat)
 }
 
 // problems notes what a parser or the generator says about a spec.

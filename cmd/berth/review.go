@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/berth-gitops/berth/internal/review"
+	"github.com/berth-gitops/berth/internal/verify"
+)
+
+type reviewOptions struct {
+	base, head string
+	limit      int
+}
+
+func newReviewCommand(g *globals) *cobra.Command {
+	var o reviewOptions
+	cmd := &cobra.Command{
+		Use:   "review --base REVISION",
+		Short: "Show what a change does to the clusters, secrets told in words",
+		Long: `Show what the branch, or --head, changes on the clusters compared with --base: every
+object that differs, what will be deleted, new privileges, images, and what becomes of each
+secret, told from what stands beside it in plain. Then judge it as berth verify does. Only
+what changed is built; nothing of the change is run, and no secret is printed.
+
+-o markdown prints a comment for a pull request, -o json all of it for programs.
+` + exitCodes,
+		Example: "  berth review --base main --branch berth/shop\n  berth review --base main --head refs/pull/7/head -o markdown",
+		Args:    noArgs,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if !slices.Contains([]string{"", "text", "json", "yaml", "markdown"}, g.output) {
+				return usagef("unknown output %q; use text, markdown, json or yaml", g.output)
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return g.review(cmd.Context(), o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.base, "base", "", "`revision` that the change starts from: a branch, tag or commit")
+	f.StringVar(&o.head, "head", "", "`revision` to review (default the tip of --branch)")
+	f.IntVar(&o.limit, "limit", review.DefaultLimit, "most `bytes` of Markdown")
+	return cmd
+}
+
+func (g *globals) review(ctx context.Context, o reviewOptions) error {
+	const least = 1000
+	switch {
+	case o.base == "":
+		return usagef("name what to compare with: --base main")
+	case o.limit < least:
+		return usagef("--limit must be at least %d", least)
+	}
+	steps, err := g.steps(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := steps.Review(ctx, o.base, o.head)
+	if err != nil {
+		return err
+	}
+	switch g.output {
+	case "json", "yaml":
+		err = g.ui.print(r, g.output)
+	case "markdown":
+		_, err = fmt.Fprint(g.ui.out, r.Markdown(o.limit))
+	default:
+		_, err = fmt.Fprint(g.ui.out, r.Text())
+		for _, f := range r.Findings {
+			fmt.Fprint(g.ui.out, findingLines(f))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return g.concludeReview(r)
+}
+
+func (g *globals) concludeReview(r *review.Review) error {
+	if n := r.Blocking(); n > 0 {
+		g.ui.failed("%s", count(n, "blocking finding"))
+		return errDifferent
+	}
+	if r.Empty() {
+		g.ui.done("nothing changes on any cluster")
+		return nil
+	}
+	g.ui.done("nothing blocking, %s", count(len(r.Findings), string(verify.Warning)))
+	return nil
+}

@@ -1,0 +1,87 @@
+package verify
+
+import (
+	"io/fs"
+)
+
+// Safe says whether a project's files in a tree can be built without harm: they stay
+// inside the project, load no code and do not grow beyond measure.
+func Safe(tree fs.FS, id string) (bool, error) {
+	c := newChecker(Input{Head: tree})
+	entries, err := c.projectFiles(id)
+	if err != nil || len(entries) > maxFiles {
+		return false, err
+	}
+	for _, e := range entries {
+		f, err := c.read(e)
+		if err != nil {
+			return false, err
+		}
+		if f != nil {
+			c.checkKustomization(f)
+		}
+	}
+	return buildable(c.report.Findings), nil
+}
+
+// Secretive looks for what must not be shown in texts: tokens and keys, also encoded or
+// in parts.
+type Secretive struct{ scan scanner }
+
+// NewSecretive returns a Secretive.
+func NewSecretive() Secretive { return Secretive{scanner{secretForms()}} }
+
+// Holds says that a text, taken as YAML where it is, contains a secret.
+func (s Secretive) Holds(text []byte) bool {
+	if _, _, ok := s.scan.find(text, false); ok {
+		return true
+	}
+	docs, bad := parseYAML(text)
+	if bad != nil {
+		return false
+	}
+	for _, doc := range docs {
+		for _, values := range valueLists(doc) {
+			if _, _, ok := s.scan.findValues(values); ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Grants lists in words what a workload's pods ask for beyond the pod security level
+// baseline. o is the object as YAML has it.
+func Grants(o map[string]any) []string {
+	spec, ok := podSpec(o)
+	if !ok {
+		return nil
+	}
+	return podFlaws(spec, "baseline")
+}
+
+// Images returns the images of a workload's containers by container; init containers
+// have "init " in front.
+func Images(o map[string]any) map[string]string {
+	spec, ok := podSpec(o)
+	if !ok {
+		return nil
+	}
+	images := map[string]string{}
+	for prefix, containers := range map[string][]object{"": list(spec["containers"]), "init ": list(spec["initContainers"])} {
+		for _, c := range containers {
+			images[prefix+c.text("name")] = c.text("image")
+		}
+	}
+	return images
+}
+
+// Documents reads a built YAML stream into objects.
+func Documents(stream []byte) ([]map[string]any, error) {
+	all, err := objects(stream)
+	out := make([]map[string]any, len(all))
+	for i, o := range all {
+		out[i] = o
+	}
+	return out, err
+}
