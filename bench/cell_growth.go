@@ -39,8 +39,8 @@ func (growthCell) Run(ctx context.Context, s *stand) ([]Row, error) {
 	what := fmt.Sprintf("one creation, %d projects: ", s.projects)
 	return []Row{
 		{what + "client CPU, in process", cpu(costs[0]), against, cpu(costs[2]), Goal{atMost, 1.5}},
-		{what + "client CPU, the command with nothing cached", cpu(costs[1]), against, cpu(costs[3]), Goal{atMost, 1.5}},
+		{what + "client CPU, the command, nothing cached", cpu(costs[1]), against, cpu(costs[3]), Goal{atMost, 1.5}},
 		{what + "peak memory, in process", peak(costs[0]), against, peak(costs[2]), Goal{atMost, 1.2}},
-		{what + "peak memory, the command with nothing cached", peak(costs[1]), against, peak(costs[3]), Goal{atMost, 1.2}},
+		{what + "peak memory, the command, nothing cached", peak(costs[1]), against, peak(costs[3]), Goal{atMost, 1.2}},
 	}, nil
 }

@@ -27,7 +27,7 @@ func (roadsCell) Run(ctx context.Context, s *stand) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw, err := s.plumbing(large)
+	raw, _, err := s.plumbing(ctx, large)
 	if err != nil {
 		return nil, err
 	}
@@ -61,24 +61,24 @@ func (s *stand) goGit(ctx context.Context, f fleet) (Contender, error) {
 	return s.client(ctx, "go-git", newProject, "gogit", clone, f.dir)
 }
 
-// plumbing is plumbing.sh with a clone of its own.
-func (s *stand) plumbing(f fleet) (Contender, error) {
+// plumbing is plumbing.sh with a clone of its own, and the repository it pushes to.
+func (s *stand) plumbing(ctx context.Context, f fleet) (Contender, repository, error) {
 	repo, err := s.repository(f)
 	if err != nil {
-		return nil, err
+		return nil, repo, err
 	}
 	script, err := filepath.Abs("plumbing.sh")
 	if err != nil {
-		return nil, err
+		return nil, repo, err
 	}
 	clone := repo.path + "-clone"
 	if err := linkAll(repo.path, clone); err != nil {
-		return nil, err
+		return nil, repo, err
+	}
+	if _, err := s.output(ctx, "", "git", "-C", clone, "remote", "add", "origin", repo.url); err != nil {
+		return nil, repo, err
 	}
 	return command{s, "raw git", func(ctx context.Context, n int) (*exec.Cmd, error) {
-		if _, err := s.output(ctx, "", "git", "-C", clone, "config", "remote.origin.url", repo.url); err != nil {
-			return nil, err
-		}
 		files, err := f.files(projectID(n))
 		if err != nil {
 			return nil, err
@@ -97,5 +97,5 @@ func (s *stand) plumbing(f fleet) (Contender, error) {
 			}
 		}
 		return exec.CommandContext(ctx, script, clone, prepared, projectID(n)), nil
-	}}, nil
+	}}, repo, nil
 }

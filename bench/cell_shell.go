@@ -35,6 +35,10 @@ func (shellCell) Run(ctx context.Context, s *stand) ([]Row, error) {
 	if repo, err = s.repository(small); err != nil {
 		return nil, err
 	}
+	contenders = append(contenders, s.createCLI("berth, command, --cache-dir", repo, s.cacheFlag(repo)))
+	if repo, err = s.repository(small); err != nil {
+		return nil, err
+	}
 	inProcess, err := s.createInProcess(ctx, "berth, in process", repo)
 	if err != nil {
 		return nil, err
@@ -43,14 +47,16 @@ func (shellCell) Run(ctx context.Context, s *stand) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	shell, parallel, shared, command, library := wall(costs[0]), wall(costs[1]), wall(costs[2]), wall(costs[3]), wall(costs[4])
-	const what = "one project × 3 environments, warm"
+	const what = "one project × 3 environments, "
+	pipeline, parallel, shared := wall(costs[0]), wall(costs[1]), wall(costs[2])
+	command, cached, library := wall(costs[3]), wall(costs[4]), wall(costs[5])
 	return []Row{
-		{what + ", in process", library, "the shell pipeline", shell, Goal{smaller, 25}},
-		{what + ", the command", command, "the shell pipeline", shell, Goal{smaller, 20}},
-		{what + ", in process", library, "… environments in parallel", parallel, Goal{}},
-		{what + ", the command", command, "… environments in parallel", parallel, Goal{}},
-		{what + ", the command", command, "… and no project keys: less than berth does", shared, Goal{}},
+		{what + "in process, warm", library, "the shell pipeline", pipeline, Goal{smaller, 25}},
+		{what + "the command, --cache-dir", cached, "the shell pipeline", pipeline, Goal{smaller, 20}},
+		{what + "the command, nothing cached", command, "the shell pipeline", pipeline, Goal{}},
+		{what + "in process, warm", library, "… environments in parallel", parallel, Goal{}},
+		{what + "the command, --cache-dir", cached, "… environments in parallel", parallel, Goal{}},
+		{what + "the command, --cache-dir", cached, "… and no project keys: less than berth does", shared, Goal{}},
 	}, nil
 }
 

@@ -33,14 +33,20 @@ func (wallCell) Run(ctx context.Context, s *stand) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	costs, err := measure(ctx, s, inProcess, prepared, s.createCLI("berth, command", forCommand))
+	forCached, err := s.repository(large)
+	if err != nil {
+		return nil, err
+	}
+	costs, err := measure(ctx, s, inProcess, prepared, s.createCLI("berth, command", forCommand),
+		s.createCLI("berth, command, --cache-dir", forCached, s.cacheFlag(forCached)))
 	if err != nil {
 		return nil, err
 	}
 	what := fmt.Sprintf("one creation, %d projects", s.projects)
-	library, floor, command := wall(costs[0]), wall(costs[1]), wall(costs[2])
+	library, floor, command, cached := wall(costs[0]), wall(costs[1]), wall(costs[2]), wall(costs[3])
 	return []Row{
 		{what + ", in process", library, "the floor: POST of the prepared pack", floor, Goal{atMost, 1.15}},
-		{what + ", the command with nothing cached", command, "the floor", floor, Goal{}},
+		{what + ", the command, --cache-dir", cached, "the floor", floor, Goal{}},
+		{what + ", the command, nothing cached", command, "the floor", floor, Goal{}},
 	}, nil
 }

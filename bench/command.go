@@ -60,8 +60,8 @@ func ownPeak() int64 {
 }
 
 // createCLI is `berth create project` on the repository: one process from start to
-// end, with nothing cached.
-func (s *stand) createCLI(name string, r repository) Contender {
+// end, with nothing cached unless flags say where.
+func (s *stand) createCLI(name string, r repository, flags ...string) Contender {
 	return command{s, name, func(ctx context.Context, n int) (*exec.Cmd, error) {
 		id := projectID(n)
 		spec, err := s.specFile(r.fleet, id)
@@ -69,10 +69,14 @@ func (s *stand) createCLI(name string, r repository) Contender {
 			return nil, err
 		}
 		cmd := s.berth(ctx, r, "create", "project", "-f", spec, "--password-stdin")
+		cmd.Args = append(cmd.Args, flags...)
 		cmd.Stdin = strings.NewReader(token)
 		return cmd, nil
 	}}
 }
+
+// cacheFlag lets the command keep what it learns of the repository.
+func (s *stand) cacheFlag(r repository) string { return "--cache-dir=" + r.path + "-cache" }
 
 // token has the length and the alphabet of GitHub's.
 const token = "ghp_0123456789abcdefghijklmnopqrstuvwxyz"

@@ -20,6 +20,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"time"
 )
@@ -46,6 +47,7 @@ type options struct {
 	document string
 	write    bool
 	dir      string
+	cache    string
 	keep     bool
 	trace    bool
 }
@@ -58,6 +60,7 @@ func main() {
 	flag.StringVar(&o.document, "doc", "../docs/performance.md", "the document that -write changes")
 	flag.BoolVar(&o.write, "write", false, "put the table into the document")
 	flag.StringVar(&o.dir, "dir", memory(), "the folder for everything temporary, repositories included")
+	flag.StringVar(&o.cache, "cache", cacheFolder(), "the folder for what the next run can use again: programs and repositories")
 	flag.BoolVar(&o.keep, "keep", false, "keep the temporary folder")
 	flag.BoolVar(&o.trace, "trace", false, "tell each request to the server")
 	flag.Parse()
@@ -69,10 +72,13 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, o options, out io.Writer) (err error) {
+func run(ctx context.Context, o options, out io.Writer) error {
 	only, err := regexp.Compile(o.only)
 	if err != nil {
 		return err
+	}
+	if _, err := os.Stat(berthProgram); err != nil {
+		return fmt.Errorf("%w; run make build first", err)
 	}
 	stand, err := newStand(ctx, o)
 	if err != nil {
@@ -109,4 +115,12 @@ func memory() string {
 		return os.TempDir()
 	}
 	return folder
+}
+
+func cacheFolder() string {
+	folder, err := os.UserCacheDir()
+	if err != nil {
+		folder = os.TempDir()
+	}
+	return filepath.Join(folder, "berth-bench")
 }

@@ -20,7 +20,6 @@ import (
 type stand struct {
 	options
 	dir     string // temporary
-	cache   string // kept for the next run
 	served  string // folder of the server's repositories
 	address string // of the server
 	worker  string // the program in worker/
@@ -29,17 +28,14 @@ type stand struct {
 }
 
 func newStand(ctx context.Context, o options) (*stand, error) {
-	cache, err := os.UserCacheDir()
+	if err := os.MkdirAll(o.cache, 0o755); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(o.dir, "berth-bench-")
 	if err != nil {
 		return nil, err
 	}
-	s := &stand{options: o, cache: filepath.Join(cache, "berth-bench")}
-	if err := os.MkdirAll(s.cache, 0o755); err != nil {
-		return nil, err
-	}
-	if s.dir, err = os.MkdirTemp(o.dir, "berth-bench-"); err != nil {
-		return nil, err
-	}
+	s := &stand{options: o, dir: dir}
 	if !o.keep {
 		s.closers = append(s.closers, func() { _ = os.RemoveAll(s.dir) })
 	}
@@ -51,9 +47,6 @@ func newStand(ctx context.Context, o options) (*stand, error) {
 }
 
 func (s *stand) start(ctx context.Context) error {
-	if _, err := os.Stat(berthProgram); err != nil {
-		return fmt.Errorf("%w; run make build first", err)
-	}
 	for _, folder := range []string{"served", "home"} {
 		if err := os.Mkdir(filepath.Join(s.dir, folder), 0o755); err != nil {
 			return err
