@@ -257,7 +257,7 @@ func subject(r *Result) string {
 	}
 	var fresh []string
 	for _, seal := range r.Seals {
-		if !seal.Kept && seal.Environment != "" {
+		if seal.Environment != "" && slices.ContainsFunc(r.Files, func(f FileChange) bool { return f.Path == seal.Path }) {
 			fresh = append(fresh, seal.Environment)
 		}
 	}

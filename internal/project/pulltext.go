@@ -16,22 +16,23 @@ func pullText(change *gitrepo.Change) (title, body string) {
 		"Push nothing to it; change the project's spec or comment here instead.\n"
 }
 
-// message is the commit message of a result: the subject, and a list of what changes.
+// message is the commit message of a result: the subject, and a list of what changes
+// against the base, whatever this run found already proposed.
 func (r *Result) message(subject string) string {
+	seals := map[string]Seal{}
+	for _, seal := range r.Seals {
+		seals[seal.Path] = seal
+	}
 	var b strings.Builder
 	b.WriteString(subject + "\n\n")
-	for _, seal := range r.Seals {
-		switch {
-		case seal.Kept || seal.Environment == "":
-		case seal.Generation == 1:
-			fmt.Fprintf(&b, "- %s: %s's token for %s sealed\n", seal.Environment, code(seal.Username), code(seal.Registry))
-		default:
-			fmt.Fprintf(&b, "- %s: %s's token for %s replaced (generation %d)\n", seal.Environment, code(seal.Username), code(seal.Registry), seal.Generation)
-		}
-	}
 	for _, f := range r.Files {
-		if !isSealed(f.Path) {
+		switch seal, ok := seals[f.Path]; {
+		case !ok:
 			fmt.Fprintf(&b, "- %s %s\n", f.Action(), code(f.Path))
+		case seal.Environment == "":
+			fmt.Fprintf(&b, "- %s the project key on cluster %s\n", f.Action(), code(seal.Cluster))
+		default:
+			fmt.Fprintf(&b, "- %s: seal %s's token for %s, generation %d\n", seal.Environment, code(seal.Username), code(seal.Registry), seal.Generation)
 		}
 	}
 	return b.String()

@@ -50,15 +50,18 @@ func direct(ctx context.Context, update updater, plan planFunc) (written, error)
 func (s *Steps) propose(ctx context.Context, topic string, plan planFunc) (written, error) {
 	branch := "berth/" + topic
 	var change *gitrepo.Change
-	done, err := s.Repo.Propose(ctx, s.Branch, branch, func(base, proposed fs.FS) (*gitrepo.Change, error) {
+	done, err := s.Repo.Propose(ctx, branch, s.Branch, func(base, head fs.FS) (*gitrepo.Change, error) {
+		if head == nil {
+			head = base
+		}
 		var err error
-		change, err = plan(base, proposed)
+		change, err = plan(base, head)
 		return change, err
 	})
 	if err != nil {
 		return written{}, err
 	}
-	if done.Commit == done.Base {
+	if done.Empty {
 		pull, err := s.withdraw(ctx, branch)
 		return written{commit: done.Commit.String(), pull: pull}, err
 	}
