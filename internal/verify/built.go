@@ -150,7 +150,7 @@ func (c *checker) checkWorkload(p *project, t generator.Target, infos map[string
 		if o.at("sops") != nil || holdsCiphertext(map[string]any(o)) {
 			c.add(ruleSealAltered, file, 0, "puts ciphertext into %s", o)
 		}
-		c.checkPods(p, t, file, o)
+		c.checkPods(t, file, o)
 		if o.groupKind() == "Ingress.networking.k8s.io" {
 			c.checkHosts(p, t, file, o)
 		}

@@ -192,113 +192,150 @@ func (f *fleet) put(name string, data []byte) {
 	f.files[name] = data
 }
 
-// do runs one line of a script.
+// do runs one line of a script: a verb, a file or project, and what the verb takes.
 func (f *fleet) do(line string) {
 	f.t.Helper()
 	verb, rest, _ := strings.Cut(line, " ")
 	name, arg, _ := strings.Cut(rest, " ")
-	need := func(name string) []byte {
-		data, ok := f.files[name]
-		if !ok {
-			f.t.Fatalf("%s: there is no %s", line, name)
+	for _, verbs := range []map[string]func(name, arg string){f.fileVerbs(), f.sealVerbs(), f.specialVerbs()} {
+		if run, ok := verbs[verb]; ok {
+			run(name, arg)
+			return
 		}
-		return data
 	}
-	switch verb {
-	case "cp":
-		f.files[arg] = need(name)
-	case "mv":
-		f.files[arg] = need(name)
-		delete(f.files, name)
-	case "rm":
-		need(name)
-		delete(f.files, name)
-	case "rmdir":
-		for p := range f.files {
-			if strings.HasPrefix(p, name+"/") {
-				delete(f.files, p)
+	f.t.Fatalf("unknown line %q", line)
+}
+
+// need returns a file that a script counts on.
+func (f *fleet) need(name string) []byte {
+	f.t.Helper()
+	data, ok := f.files[name]
+	if !ok {
+		f.t.Fatalf("there is no %s", name)
+	}
+	return data
+}
+
+func (f *fleet) fileVerbs() map[string]func(name, arg string) {
+	return map[string]func(name, arg string){
+		"cp": func(name, arg string) { f.files[arg] = f.need(name) },
+		"mv": func(name, arg string) {
+			f.files[arg] = f.need(name)
+			delete(f.files, name)
+		},
+		"rm": func(name, _ string) {
+			f.need(name)
+			delete(f.files, name)
+		},
+		"rmdir": func(name, _ string) {
+			maps.DeleteFunc(f.files, func(p string, _ []byte) bool { return strings.HasPrefix(p, name+"/") })
+		},
+		// replace FILE /old/new/, with any mark instead of / and \n for a line break
+		"replace": func(name, arg string) {
+			parts := strings.Split(strings.ReplaceAll(arg[1:len(arg)-1], `\n`, "\n"), arg[:1])
+			out := bytes.Replace(f.need(name), []byte(parts[0]), []byte(parts[1]), 1)
+			if bytes.Equal(out, f.files[name]) {
+				f.t.Fatalf("%s: no %q to replace", name, parts[0])
 			}
-		}
-	case "replace": // replace FILE /old/new/, with \n for line breaks
-		parts := strings.Split(strings.ReplaceAll(arg[1:len(arg)-1], `\n`, "\n"), arg[:1])
-		out := bytes.Replace(need(name), []byte(parts[0]), []byte(parts[1]), 1)
-		if bytes.Equal(out, f.files[name]) {
-			f.t.Fatalf("%s: nothing to replace", line)
-		}
-		f.files[name] = out
-	case "append":
-		f.files[name] = append(bytes.Clone(need(name)), strings.ReplaceAll(arg, `\n`, "\n")+"\n"...)
-	case "redigest": // give a generated file a right digest
-		head, rest, ok := bytes.Cut(need(name), []byte("# berth/digest: sha256:"))
-		_, body, ok2 := bytes.Cut(rest, []byte("\n"))
-		if !ok || !ok2 {
-			f.t.Fatalf("%s: no digest", line)
-		}
-		f.files[name] = fmt.Appendf(bytes.Clone(head), "# berth/digest: sha256:%x\n%s", sha256.Sum256(body), body)
-	case "render":
-		f.render(name)
-	case "settings":
-		f.settings()
-	case "reseal": // a later generation: reseal PROJECT PATH
-		f.seal(f.keys.berth, f.plan(name), arg, true)
-	case "strange-seal": // by a berth key that nobody trusts
-		delete(f.files, arg)
-		for _, k := range f.plan(name).Keys {
-			delete(f.files, k.Path)
-		}
-		for _, s := range f.plan(name).Secrets {
-			delete(f.files, s.Path)
-		}
-		f.seal(f.keys.strange, f.plan(name), "", false)
-	case "restore":
-		before, ok := f.past[name]
-		if !ok {
-			f.t.Fatalf("%s: it has no past", line)
-		}
-		f.files[name] = before
-	case "misname": // berth's own seal, for another Secret: misname PATH NAME NAMESPACE
-		ns := strings.Fields(arg)
-		plan := f.plan(ProjectOf(name))
-		i := slices.IndexFunc(plan.Secrets, func(s generator.SecretRequest) bool { return s.Path == name })
-		plan.Secrets[i].Name, plan.Secrets[i].Namespace = ns[0], ns[1]
-		f.seal(f.keys.berth, plan, name, true)
-	case "recipient": // berth's own seal of a project key, with another recipient: recipient PROJECT
-		plan := f.plan(name)
-		plan.Keys[0].Recipients = append(plan.Keys[0].Recipients, f.keys.stranger)
-		f.seal(f.keys.berth, plan, plan.Keys[0].Path, true)
-	case "strip-signature":
-		_, rest, _ := bytes.Cut(need(name), []byte("\n"))
-		f.files[name] = rest
-	case "swap-recipient":
-		f.files[name] = regexp.MustCompile(`recipient: age1\w+`).ReplaceAll(need(name), []byte("recipient: "+f.keys.stranger))
-	case "as-configmap": // the SOPS document as a ConfigMap
-		_, rest, _ := bytes.Cut(need(name), []byte("\n"))
-		rest = bytes.Replace(rest, []byte("kind: Secret"), []byte("kind: ConfigMap"), 1)
-		rest = bytes.Replace(rest, []byte("type: kubernetes.io/dockerconfigjson\n"), nil, 1)
-		f.files[arg] = regexp.MustCompile(`    namespace: .*\n`).ReplaceAll(rest, nil)
-	case "add-public-key":
-		f.do("replace berth.yaml |publicKeys:|publicKeys:\\n  - " + f.keys.strange.PublicKeys()[0].String() + "|")
-	case "add-recipient":
-		f.do("replace berth.yaml |recipients:|recipients:\\n    - " + f.keys.stranger + "|")
-	case "symlink":
-		delete(f.files, name)
-		f.special[name] = &fstest.MapFile{Data: []byte(arg), Mode: fs.ModeSymlink | 0o777}
-	case "submodule":
-		f.special[name] = &fstest.MapFile{Mode: fs.ModeIrregular}
-	case "huge":
-		f.huge[name] = 100 << 20
-	case "many":
-		for i := range maxFiles {
-			f.files[fmt.Sprintf("%s/%d.txt", name, i)] = []byte("x")
-		}
-	case "utf16":
-		var out []byte
-		for _, b := range need(name) {
-			out = append(out, b, 0)
-		}
-		f.files[name] = append([]byte{0xff, 0xfe}, out...)
-	default:
-		f.t.Fatalf("unknown line %q", line)
+			f.files[name] = out
+		},
+		"append": func(name, arg string) {
+			f.files[name] = append(bytes.Clone(f.need(name)), strings.ReplaceAll(arg, `\n`, "\n")+"\n"...)
+		},
+		// redigest gives a generated file a right digest
+		"redigest": func(name, _ string) {
+			head, rest, ok := bytes.Cut(f.need(name), []byte("# berth/digest: sha256:"))
+			_, body, ok2 := bytes.Cut(rest, []byte("\n"))
+			if !ok || !ok2 {
+				f.t.Fatalf("%s: no digest", name)
+			}
+			f.files[name] = fmt.Appendf(bytes.Clone(head), "# berth/digest: sha256:%x\n%s", sha256.Sum256(body), body)
+		},
+		"render":   func(name, _ string) { f.render(name) },
+		"settings": func(_, _ string) { f.settings() },
+		"utf16": func(name, _ string) {
+			out := []byte{0xff, 0xfe}
+			for _, b := range f.need(name) {
+				out = append(out, b, 0)
+			}
+			f.files[name] = out
+		},
+	}
+}
+
+func (f *fleet) sealVerbs() map[string]func(name, arg string) {
+	return map[string]func(name, arg string){
+		// reseal PROJECT PATH makes a later generation
+		"reseal": func(name, arg string) { f.seal(f.keys.berth, f.plan(name), arg, true) },
+		// strange-seal PROJECT seals all of it by a berth key that nobody trusts
+		"strange-seal": func(name, _ string) {
+			plan := f.plan(name)
+			for _, k := range plan.Keys {
+				delete(f.files, k.Path)
+			}
+			for _, s := range plan.Secrets {
+				delete(f.files, s.Path)
+			}
+			f.seal(f.keys.strange, plan, "", false)
+		},
+		// restore PATH takes what was there before it was sealed again
+		"restore": func(name, _ string) {
+			before, ok := f.past[name]
+			if !ok {
+				f.t.Fatalf("%s has no past", name)
+			}
+			f.files[name] = before
+		},
+		// misname PATH NAME NAMESPACE is berth's own seal for another Secret
+		"misname": func(name, arg string) {
+			secret, namespace, _ := strings.Cut(arg, " ")
+			plan := f.plan(ProjectOf(name))
+			i := slices.IndexFunc(plan.Secrets, func(s generator.SecretRequest) bool { return s.Path == name })
+			plan.Secrets[i].Name, plan.Secrets[i].Namespace = secret, namespace
+			f.seal(f.keys.berth, plan, name, true)
+		},
+		// recipient PROJECT is berth's own seal of a project key, with a stranger
+		"recipient": func(name, _ string) {
+			plan := f.plan(name)
+			plan.Keys[0].Recipients = append(plan.Keys[0].Recipients, f.keys.stranger)
+			f.seal(f.keys.berth, plan, plan.Keys[0].Path, true)
+		},
+		"strip-signature": func(name, _ string) {
+			_, rest, _ := bytes.Cut(f.need(name), []byte("\n"))
+			f.files[name] = rest
+		},
+		"swap-recipient": func(name, _ string) {
+			f.files[name] = regexp.MustCompile(`recipient: age1\w+`).ReplaceAll(f.need(name), []byte("recipient: "+f.keys.stranger))
+		},
+		// as-configmap SEALED FILE writes the SOPS document as a ConfigMap
+		"as-configmap": func(name, arg string) {
+			_, rest, _ := bytes.Cut(f.need(name), []byte("\n"))
+			rest = bytes.Replace(rest, []byte("kind: Secret"), []byte("kind: ConfigMap"), 1)
+			rest = bytes.Replace(rest, []byte("type: kubernetes.io/dockerconfigjson\n"), nil, 1)
+			f.files[arg] = regexp.MustCompile(`    namespace: .*\n`).ReplaceAll(rest, nil)
+		},
+		"add-public-key": func(_, _ string) {
+			f.do(`replace berth.yaml |publicKeys:|publicKeys:\n  - ` + f.keys.strange.PublicKeys()[0].String() + "|")
+		},
+		"add-recipient": func(_, _ string) {
+			f.do(`replace berth.yaml |recipients:|recipients:\n    - ` + f.keys.stranger + "|")
+		},
+	}
+}
+
+func (f *fleet) specialVerbs() map[string]func(name, arg string) {
+	return map[string]func(name, arg string){
+		"symlink": func(name, arg string) {
+			delete(f.files, name)
+			f.special[name] = &fstest.MapFile{Data: []byte(arg), Mode: fs.ModeSymlink | 0o777}
+		},
+		"submodule": func(name, _ string) { f.special[name] = &fstest.MapFile{Mode: fs.ModeIrregular} },
+		"huge":      func(name, _ string) { f.huge[name] = 100 << 20 },
+		"many": func(name, _ string) {
+			for i := range maxFiles {
+				f.files[fmt.Sprintf("%s/%d.txt", name, i)] = []byte("x")
+			}
+		},
 	}
 }
 

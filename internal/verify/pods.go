@@ -8,7 +8,7 @@ import (
 )
 
 // checkPods looks at the pod template of a workload.
-func (c *checker) checkPods(p *project, t generator.Target, file string, o object) {
+func (c *checker) checkPods(t generator.Target, file string, o object) {
 	spec, ok := podSpec(o)
 	if !ok {
 		return

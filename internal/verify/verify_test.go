@@ -1,0 +1,225 @@
+package verify
+
+import (
+	"encoding/base64"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/berth-gitops/berth/sops"
+)
+
+var update = flag.Bool("update", false, "rewrite docs/rules.md")
+
+// TestRulesPage keeps docs/rules.md what the code says.
+func TestRulesPage(t *testing.T) {
+	const file = "../../docs/rules.md"
+	want := rulesPage()
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("docs/rules.md is not what the code says; run go test ./internal/verify -run RulesPage -update (-want +got):\n%s", diff)
+	}
+}
+
+const rulesIntroduction = `# The rules of berth verify
+
+` + "`berth verify`" + ` and ` + "`berth review`" + ` check these rules with public keys only. A **blocking** finding ends with exit
+status 3; a **warning** does not. Settings, public keys and recipients are those of ` + "`--base`" + `, never those of the change.
+
+With ` + "`--base`" + ` a project is looked at as a whole when anything of it changes, and other files when they change
+themselves. Three things need all of the repository, so run ` + "`berth verify`" + ` without ` + "`--base`" + ` on the main branch as well:
+ciphertexts of projects that the change does not touch, host names of other projects, and files that were wrong before.
+
+What the rules cannot see: a token in a form that no rule knows (encrypted, compressed, in a picture), what a container
+image does, and platform files other than berth's own, which need CODEOWNERS.
+
+`
+
+// rulesPage words Rules as a page.
+func rulesPage() string {
+	var b strings.Builder
+	b.WriteString(rulesIntroduction)
+	group := ""
+	for _, r := range Rules() {
+		if r.Group != group {
+			group = r.Group
+			fmt.Fprintf(&b, "## %s\n\n| rule | level | looks for | why | mend |\n| --- | --- | --- | --- | --- |\n", group)
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", r.ID, r.Level, r.What, r.Why, r.Mend)
+		if next := nextGroup(r.ID); next != group {
+			b.WriteString("\n")
+		}
+	}
+	return strings.TrimRight(b.String(), "\n") + "\n"
+}
+
+func nextGroup(id string) string {
+	rules := Rules()
+	for i, r := range rules[:len(rules)-1] {
+		if r.ID == id {
+			return rules[i+1].Group
+		}
+	}
+	return ""
+}
+
+// TestRules keeps the table complete: texts for each, and ids that are used once.
+func TestRules(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range Rules() {
+		if seen[r.ID] || r.What == "" || r.Why == "" || r.Mend == "" || r.Level == "" || strings.Contains(r.What+r.Why+r.Mend, "|") {
+			t.Errorf("rule %q is there twice or incomplete", r.ID)
+		}
+		seen[r.ID] = true
+	}
+	for _, kind := range []sops.TamperKind{sops.Unsigned, sops.Changed, sops.Copied, sops.Spliced, sops.Older, sops.Foreign} {
+		if !seen[string(kind)] {
+			t.Errorf("no rule for %s", kind)
+		}
+	}
+}
+
+func TestCredentialFlaw(t *testing.T) {
+	info := &sops.Info{Registry: "ghcr.io", Username: "alice"}
+	pair := base64.StdEncoding.EncodeToString([]byte("alice:secret"))
+	for name, test := range map[string]struct{ config, want string }{
+		"right":            {`{"auths":{"ghcr.io":{"username":"alice","password":"secret","auth":"` + pair + `"}}}`, ""},
+		"another registry": {`{"auths":{"evil.example":{"username":"alice","password":"secret","auth":"` + pair + `"}}}`, "another registry"},
+		"one more":         {`{"auths":{"ghcr.io":{"username":"alice","password":"secret","auth":"` + pair + `"},"x.io":{}}}`, "several"},
+		"another user":     {`{"auths":{"ghcr.io":{"username":"bob","password":"secret","auth":"` + pair + `"}}}`, "another user"},
+		"contradicting":    {`{"auths":{"ghcr.io":{"username":"alice","password":"other","auth":"` + pair + `"}}}`, "contradicts itself"},
+		"no password":      {`{"auths":{"ghcr.io":{"username":"alice"}}}`, "no password"},
+		"not JSON":         {`secret`, "no dockerconfigjson"},
+	} {
+		plain := "data:\n  .dockerconfigjson: " + base64.StdEncoding.EncodeToString([]byte(test.config)) + "\n"
+		got := credentialFlaw([]byte(plain), info)
+		if test.want == "" && got != "" || !strings.Contains(got, test.want) {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+		if strings.Contains(got, "secret") {
+			t.Errorf("%s shows the password: %q", name, got)
+		}
+	}
+}
+
+// tokens are of every form that is looked for.
+func tokens() map[string]string {
+	letters := "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8S9t0U1v2W3x4Y5z6A7b8C9d0"
+	return map[string]string{
+		"GitHub classic":      "ghp_" + letters[:36],
+		"GitHub OAuth":        "gho_" + letters[:36],
+		"GitHub fine-grained": "github_pat_" + letters,
+		"GitLab":              "glpat-" + letters[:20],
+		"Docker":              "dckr_pat_" + letters[:27],
+		"npm":                 "npm_" + letters[:36],
+		"AWS":                 "AKIA" + strings.ToUpper(letters[:16]),
+		"Slack":               "xoxb-" + letters[:24],
+		"age":                 "AGE-SECRET-KEY-1" + strings.ToUpper(letters[:58]),
+		"berth":               "BERTH-SECRET-KEY-1" + letters[:48],
+		"JWT":                 "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9." + letters[:43],
+		"URL":                 "https://alice:" + letters[:20] + "@ghcr.io/x",
+	}
+}
+
+func TestTokens(t *testing.T) {
+	s := NewSecretive()
+	for name, token := range tokens() {
+		for form, text := range map[string]string{
+			"plain":         token,
+			"in a sentence": "login with " + token + " please",
+			"comment":       "a: b # " + token,
+			"base64":        base64.StdEncoding.EncodeToString([]byte("user:" + token)),
+			"base64url":     base64.RawURLEncoding.EncodeToString([]byte("x:" + token)),
+			"twice":         base64.StdEncoding.EncodeToString([]byte(base64.StdEncoding.EncodeToString([]byte(token)))),
+			"hexadecimal":   fmt.Sprintf("%x", token),
+		} {
+			if !s.Holds([]byte(text)) {
+				t.Errorf("%s, %s is not found", name, form)
+			}
+		}
+	}
+	for _, harmless := range []string{
+		"ghp_…", "ghp_xxxxxxxx", "sha256:6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b",
+		"https://github.com/alice/shop", "postgres://app:$(PASSWORD)@db/app", "http://host:8080/a@b", "git@github.com:alice/shop.git",
+		"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----", `{"auths": {}}`, "https://user@example.com/x", "https://user:<password>@host",
+	} {
+		if s.Holds([]byte(harmless)) {
+			t.Errorf("%q is taken for a secret", harmless)
+		}
+	}
+}
+
+// FuzzParseYAML wants every reader to end, in bounds, on whatever it is given.
+func FuzzParseYAML(f *testing.F) {
+	for _, seed := range []string{"a: b\n", "a: &a [*a]\n", "- &a {<<: *a}\n", "---\na: |\n  kind: Secret\n---\n", "\xff\xfea\x00", "? [a]\n: b\n", "a: {b: [c, {d: e}]}"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		docs, bad := parseYAML(data)
+		if bad != nil {
+			if docs != nil || bad.what == "" {
+				t.Fatalf("%v with a flaw", docs)
+			}
+			return
+		}
+		n := 0
+		for _, doc := range docs {
+			visit(doc, func(node *yaml.Node) {
+				n++
+				field(node, "kind")
+			})
+			valueLists(doc)
+			references("patches", doc)
+		}
+		if limit := maxNodes * (maxInline + 1) * max(1, len(docs)) * 2; n > limit {
+			t.Fatalf("%d values are visited", n)
+		}
+		flatten(data)
+	})
+}
+
+// FuzzTokens hides a token in whatever surrounds it.
+func FuzzTokens(f *testing.F) {
+	f.Add("a: ", "\n# b", 0)
+	f.Add("{x: '", "'}", 1)
+	f.Add("", "", 2)
+	s := NewSecretive()
+	token := tokens()["GitHub classic"]
+	f.Fuzz(func(t *testing.T, before, after string, layer int) {
+		hidden := token
+		switch layer & 3 {
+		case 1:
+			hidden = " " + base64.StdEncoding.EncodeToString([]byte(token)) + " "
+		case 2:
+			hidden = " " + fmt.Sprintf("%x", token) + " "
+		}
+		if !s.Holds([]byte(before + hidden + after)) {
+			t.Errorf("not found between %q and %q", before, after)
+		}
+	})
+}
+
+// FuzzPrintable lets nothing through that moves a cursor.
+func FuzzPrintable(f *testing.F) {
+	f.Add("a\x1b[2Jb\u202e")
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, r := range Printable(s) {
+			if r < ' ' || r == 0x7f || r == 0x202e || r >= 0x80 && r < 0xa0 {
+				t.Fatalf("%q in %q", r, Printable(s))
+			}
+		}
+	})
+}
