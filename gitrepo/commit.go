@@ -39,9 +39,8 @@ type Trailer struct {
 }
 
 func (t Trailer) check() error {
-	ok := t.Key != "" && strings.IndexFunc(t.Key, func(r rune) bool {
-		return !(r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z')
-	}) < 0
+	const allowed = "-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	ok := t.Key != "" && strings.Trim(t.Key, allowed) == ""
 	if !ok || strings.ContainsAny(t.Value, "\n\r\x00") {
 		return fmt.Errorf("trailer %q: %q is not one line of \"Key: value\"", t.Key, t.Value)
 	}

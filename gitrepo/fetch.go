@@ -29,7 +29,7 @@ func (r *remote) fetch(ctx context.Context, q fetchRequest, use func(io.Reader) 
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer c.close()
 	if !caps.partial() {
 		q.filter = filterNone
 	}

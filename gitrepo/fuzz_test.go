@@ -214,34 +214,11 @@ func randomChanges(t *testing.T, names []string) {
 	r := open(t, ours, Options{})
 	checked := 0
 	for step := range 40 {
-		change := map[string][]byte{}
-		var script bytes.Buffer
-		fmt.Fprintf(&script, "commit refs/heads/main\ncommitter berth <berth@localhost> 1700000000 +0000\ndata 2\nx\n\n")
-		if step > 0 {
-			fmt.Fprintf(&script, "from refs/heads/main^0\n")
-		}
 		size := 1 + rnd.IntN(8)
 		if step == 0 {
 			size = len(names) / 2
 		}
-		for range size {
-			p := names[rnd.IntN(len(names))]
-			for rnd.IntN(3) > 0 && strings.Count(p, "/") < 4 {
-				p += "/" + names[rnd.IntN(len(names))]
-			}
-			if _, twice := change[p]; twice || collides(p, change) || collides(p, files) {
-				continue
-			}
-			if _, there := files[p]; there && rnd.IntN(2) == 0 {
-				change[p] = nil
-				delete(files, p)
-				fmt.Fprintf(&script, "D %s\n", p)
-				continue
-			}
-			text := fmt.Sprint(rnd.IntN(100))
-			change[p], files[p] = []byte(text), text
-			fmt.Fprintf(&script, "M 100644 inline %s\ndata %d\n%s\n", p, len(text), text)
-		}
+		change, script := randomChange(rnd, names, files, size, step == 0)
 		_, err := r.Update(context.Background(), "main", func(tip fs.FS) (*Change, error) {
 			for p := range change { // as plans do; it also makes the indexes
 				_, err := fs.Stat(tip, p)
@@ -254,7 +231,7 @@ func randomChanges(t *testing.T, names []string) {
 		if err != nil {
 			t.Fatalf("step %d: %v", step, err)
 		}
-		gitIn(t, theirs, script.Bytes(), "fast-import", "--quiet", "--force")
+		gitIn(t, theirs, script, "fast-import", "--quiet", "--force")
 		if a, b := git(t, ours, "rev-parse", "main^{tree}"), git(t, theirs, "rev-parse", "main^{tree}"); a != b {
 			t.Fatalf("step %d: tree %s, git makes %s of %q", step, a, b, change)
 		}
@@ -271,6 +248,35 @@ func randomChanges(t *testing.T, names []string) {
 		t.Error(d)
 	}
 	fsck(t, ours)
+}
+
+// randomChange changes files, and returns the same for Update and fast-import.
+func randomChange(rnd *rand.Rand, names []string, files map[string]string, size int, first bool) (map[string][]byte, []byte) {
+	change := map[string][]byte{}
+	var script bytes.Buffer
+	fmt.Fprintf(&script, "commit refs/heads/main\ncommitter berth <berth@localhost> 1700000000 +0000\ndata 2\nx\n\n")
+	if !first {
+		fmt.Fprintf(&script, "from refs/heads/main^0\n")
+	}
+	for range size {
+		p := names[rnd.IntN(len(names))]
+		for rnd.IntN(3) > 0 && strings.Count(p, "/") < 4 {
+			p += "/" + names[rnd.IntN(len(names))]
+		}
+		if _, twice := change[p]; twice || collides(p, change) || collides(p, files) {
+			continue
+		}
+		if _, there := files[p]; there && rnd.IntN(2) == 0 {
+			change[p] = nil
+			delete(files, p)
+			fmt.Fprintf(&script, "D %s\n", p)
+			continue
+		}
+		text := fmt.Sprint(rnd.IntN(100))
+		change[p], files[p] = []byte(text), text
+		fmt.Fprintf(&script, "M 100644 inline %s\ndata %d\n%s\n", p, len(text), text)
+	}
+	return change, script.Bytes()
 }
 
 // checkIndexes compares every index that was carried over with a new one.

@@ -112,12 +112,11 @@ type httpConn struct {
 
 func (c *httpConn) explain(err error) error { return c.w.blame(err) }
 
-func (c *httpConn) Close() error {
+func (c *httpConn) close() {
 	c.w.stop()
 	if c.body != nil {
-		return c.body.Close()
+		_ = c.body.Close()
 	}
-	return nil
 }
 
 func (c *httpConn) advert() (*pktReader, error) {

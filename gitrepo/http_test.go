@@ -193,7 +193,7 @@ func TestStalledDialTimesOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() // nobody accepts
+	defer func() { _ = l.Close() }() // nobody accepts
 	key := filepath.Join(t.TempDir(), "id")
 	newSSHKey(t, key, "")
 	for _, url := range []string{"http://" + l.Addr().String() + "/x.git", "ssh://git@" + l.Addr().String() + "/x.git"} {

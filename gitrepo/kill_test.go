@@ -42,7 +42,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	for _, name := range []string{"path", "http"} {
 		t.Run(name, func(t *testing.T) {
 			dir := quickRepo(t)
-			before := seed(t, dir, "main", map[string]string{"berth.yaml": "x"})
+			seed(t, dir, "main", map[string]string{"berth.yaml": "x"})
 			var running sync.WaitGroup
 			url := dir
 			if name == "http" {
@@ -56,7 +56,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			}
 			cache := t.TempDir()
 			whole := childRun(t, url, "whole", cache, 0)
-			before = git(t, dir, "rev-parse", "main")
+			before := git(t, dir, "rev-parse", "main")
 			moved := 0
 			for n := range *kills {
 				id := fmt.Sprintf("k%d", n)

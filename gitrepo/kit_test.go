@@ -74,9 +74,6 @@ func seed(t testing.TB, dir, branch string, files map[string]string) string {
 // httpServer serves every repository below root with git http-backend.
 type httpServer struct {
 	*httptest.Server
-	root string
-	// wrap, when set, comes before the backend.
-	wrap func(http.Handler) http.Handler
 }
 
 func (s *httpServer) url(dir string) string { return s.URL + "/" + filepath.Base(dir) }
@@ -108,7 +105,7 @@ func serveHTTP(t testing.TB, dir string, wrap func(http.Handler) http.Handler) *
 	if wrap != nil {
 		h = wrap(h)
 	}
-	s := &httpServer{Server: httptest.NewServer(h), root: root}
+	s := &httpServer{Server: httptest.NewServer(h)}
 	t.Cleanup(s.Close)
 	return s
 }

@@ -44,9 +44,9 @@ func (k *knownHosts) algorithms(addr string) []string {
 
 func (k *knownHosts) check(host string, remote net.Addr, key ssh.PublicKey) error {
 	line := knownhosts.Line([]string{host}, key)
-	print := ssh.FingerprintSHA256(key)
+	shown := ssh.FingerprintSHA256(key)
 	unknown := failf(ErrHostKey, "%s is not in %s; its key is %s %s. If that is the fingerprint the server's owner publishes, add this line:\n%s",
-		host, k.file, key.Type(), print, line)
+		host, k.file, key.Type(), shown, line)
 	if k.db == nil {
 		return unknown
 	}
@@ -58,7 +58,7 @@ func (k *knownHosts) check(host string, remote net.Addr, key ssh.PublicKey) erro
 		return unknown
 	case knownhosts.IsHostKeyChanged(err):
 		return failf(ErrHostKey, "THE KEY OF %s IS NOT THE ONE IN %s: it now shows %s %s. Either the server was set up anew or somebody stands in between. "+
-			"Ask the server's owner; only then remove its old line and add:\n%s", host, k.file, key.Type(), print, line)
+			"Ask the server's owner; only then remove its old line and add:\n%s", host, k.file, key.Type(), shown, line)
 	}
 	return failf(ErrHostKey, "%s", strings.TrimPrefix(fmt.Sprint(err), "ssh: "))
 }

@@ -206,7 +206,7 @@ func populate(tmp, final string) error {
 func checkFormat(gitDir string) error {
 	config, err := os.ReadFile(filepath.Join(gitDir, "config"))
 	if err != nil {
-		return nil // git itself will say what is wrong
+		return fmt.Errorf("read the repository's configuration: %w", err)
 	}
 	low := bytes.ToLower(bytes.ReplaceAll(config, []byte(" "), nil))
 	if bytes.Contains(low, []byte("objectformat=sha256")) {

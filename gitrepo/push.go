@@ -28,7 +28,7 @@ func (r *remote) push(ctx context.Context, q pushRequest, messages func(string))
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer c.close()
 	if !r.t.stateless() {
 		if err := q.greet(c); err != nil {
 			return readFailure(c, err)

@@ -99,6 +99,29 @@ func TestQueueReportsFailuresAlone(t *testing.T) {
 	r := open(t, s.url(dir), Options{})
 	q := NewQueue(context.Background(), r, "main", QueueOptions{})
 	errPlan := errors.New("my own reason")
+	type queued struct {
+		plan  func(name string) (*Change, error)
+		right func(Result, error) bool
+	}
+	one := func(path, more string) func(string) (*Change, error) {
+		return func(name string) (*Change, error) {
+			return &Change{Message: name + more, Files: map[string][]byte{path + name: []byte("x")}}, nil
+		}
+	}
+	good := queued{one("", ""), func(res Result, err error) bool { return err == nil && res.Changed }}
+	cases := [10]queued{
+		good, good, good,
+		{func(string) (*Change, error) { return nil, errPlan }, func(_ Result, err error) bool { return errors.Is(err, errPlan) }},
+		good,
+		{one("", " BAD"), func(_ Result, err error) bool {
+			var rejected *RejectedError
+			return errors.As(err, &rejected) && strings.Contains(err.Error(), "no BAD here")
+		}},
+		good,
+		{func(string) (*Change, error) { return nil, nil }, func(res Result, err error) bool { return err == nil && !res.Changed }},
+		{one(".git/", ""), func(_ Result, err error) bool { return errors.Is(err, ErrUnsafePath) }},
+		good,
+	}
 	var wg sync.WaitGroup
 	var submitted sync.WaitGroup
 	for i := range 30 {
@@ -106,29 +129,11 @@ func TestQueueReportsFailuresAlone(t *testing.T) {
 		wg.Go(func() {
 			name := fmt.Sprintf("p%02d", i)
 			var announce sync.Once
-			plan := func(tip fs.FS) (*Change, error) {
+			res, err := q.Update(context.Background(), func(fs.FS) (*Change, error) {
 				announce.Do(submitted.Done)
-				switch {
-				case i%10 == 3:
-					return nil, errPlan
-				case i%10 == 5:
-					return &Change{Message: name + " BAD", Files: map[string][]byte{name: []byte("x")}}, nil
-				case i%10 == 7:
-					return nil, nil
-				case i%10 == 8:
-					return &Change{Message: name, Files: map[string][]byte{".git/x": []byte("x")}}, nil
-				}
-				return &Change{Message: name, Files: map[string][]byte{name: []byte("x")}}, nil
-			}
-			res, err := q.Update(context.Background(), plan)
-			var rejected *RejectedError
-			switch {
-			case i%10 == 3 && !errors.Is(err, errPlan), i%10 == 8 && !errors.Is(err, ErrUnsafePath),
-				i%10 == 5 && !(errors.As(err, &rejected) && strings.Contains(err.Error(), "no BAD here")):
-				t.Errorf("%s: %v", name, err)
-			case i%10 == 7 && (err != nil || res.Changed):
-				t.Errorf("%s: %+v %v", name, res, err)
-			case (i%10 < 3 || i%10 == 4 || i%10 == 6 || i%10 == 9) && (err != nil || !res.Changed):
+				return cases[i%10].plan(name)
+			})
+			if !cases[i%10].right(res, err) {
 				t.Errorf("%s: %+v %v", name, res, err)
 			}
 		})

@@ -185,7 +185,7 @@ func TestWhatAPushCanMeet(t *testing.T) {
 			plans := 0
 			res, err := r.Update(context.Background(), "main", func(fs.FS) (*Change, error) {
 				plans++
-				if plans > 1 && tt.want == errSecondTime {
+				if plans > 1 && errors.Is(tt.want, errSecondTime) {
 					return nil, errSecondTime
 				}
 				return &Change{Message: "mine", Files: map[string][]byte{"mine": []byte("x")}}, nil
@@ -196,7 +196,7 @@ func TestWhatAPushCanMeet(t *testing.T) {
 			} else if errors.Is(err, ErrUncertain) {
 				t.Errorf("is certain: %v", err)
 			}
-			if tt.want == errSecondTime {
+			if errors.Is(tt.want, errSecondTime) {
 				pushes++
 			}
 			if pushes != tt.pushes || plans != tt.plans {

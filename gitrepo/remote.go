@@ -60,7 +60,7 @@ func (r *remote) session(ctx context.Context, fresh bool) (conn, *capabilities, 
 	}
 	if err != nil {
 		err = readFailure(c, err)
-		_ = c.Close()
+		c.close()
 		return nil, nil, nil, err
 	}
 	r.learn(caps)
@@ -129,8 +129,7 @@ func readAdvert(p *pktReader) (*capabilities, []ref, error) {
 	var refs []ref
 	for first := true; t == pktData; first = false {
 		if line == "version 1" {
-			line, t, err = p.text()
-			if err != nil {
+			if line, _, err = p.text(); err != nil {
 				return nil, nil, cutShort(err)
 			}
 		}
@@ -241,7 +240,7 @@ func (r *remote) refs(ctx context.Context, prefixes ...string) ([]ref, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
+	defer c.close()
 	if caps.v2 {
 		if all, err = listV2(c, caps, prefixes); err != nil {
 			return nil, readFailure(c, err)

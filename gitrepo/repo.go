@@ -18,80 +18,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 )
-
-// Options says how to reach a repository and how to write to it. The zero
-// value reads and writes local repositories.
-type Options struct {
-	// Username and Password log in over HTTP; a forge's token is a password.
-	// A user inside the URL comes first, also for SSH; the default is "git".
-	Username string
-	Password Secret
-	// BearerToken logs in over HTTP instead of a password.
-	BearerToken Secret
-	// CAFile holds PEM certificates to trust besides the system's.
-	CAFile string
-
-	// SSHKeyFile is a private key; SSHAgentSocket the address of a running
-	// agent, usually $SSH_AUTH_SOCK. One of them is needed for SSH.
-	SSHKeyFile       string
-	SSHKeyPassphrase Secret
-	SSHAgentSocket   string
-	// KnownHostsFile holds the keys of SSH servers, usually
-	// ~/.ssh/known_hosts. A server that is not in it is refused.
-	KnownHostsFile string
-
-	// Author and Committer of commits. Each defaults to the other, and both
-	// to a name that says that nobody was named.
-	Author, Committer Signature
-	// SigningKeyFile is a private SSH key that signs commits.
-	SigningKeyFile       string
-	SigningKeyPassphrase Secret
-
-	// CacheDir keeps objects between runs and may be shared by processes;
-	// empty means none. What is in it is checked, never trusted.
-	CacheDir string
-	// IdleTimeout ends a conversation in which the server sends and takes
-	// nothing; default one minute.
-	IdleTimeout time.Duration
-	// Messages gets what the server and its hooks print during a push, line
-	// by line, safe for a terminal. It may be nil.
-	Messages func(line string)
-	// Now is the clock of commits; default time.Now.
-	Now func() time.Time
-	// Log gets what is worth knowing but no error; it may be nil.
-	Log *slog.Logger
-}
-
-const defaultIdleTimeout = time.Minute
-
-func (o Options) withDefaults() (Options, error) {
-	if o.Author.isZero() {
-		o.Author = o.Committer
-	}
-	if o.Author.isZero() {
-		o.Author = Signature{Name: "berth", Email: "berth@localhost"}
-	}
-	if o.Committer.isZero() {
-		o.Committer = o.Author
-	}
-	if o.IdleTimeout <= 0 {
-		o.IdleTimeout = defaultIdleTimeout
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	return o, errors.Join(o.Author.check(), o.Committer.check())
-}
 
 // Repo is an open repository. It may be used by many goroutines.
 type Repo struct {
@@ -302,62 +234,6 @@ func (r *Repo) list(ctx context.Context, prefixes ...string) ([]ref, error) {
 		return nil, r.wrap(err)
 	}
 	return refs, nil
-}
-
-// historyDepths are how far contains looks back. Between two looks at a branch
-// others push a few times; the second depth is for the incredible.
-var historyDepths = [...]int{64, 1000}
-
-// contains reports whether commit, made on since, is in the history of head.
-func (r *Repo) contains(ctx context.Context, head, commit, since Hash) (bool, error) {
-	for _, depth := range historyDepths {
-		if err := r.store.history(ctx, head, since, depth); err != nil {
-			return false, r.wrap(err)
-		}
-		found, reached, err := r.search(head, commit, since, depth)
-		if err != nil || found || reached {
-			return found, err
-		}
-	}
-	return false, r.wrap(fmt.Errorf("the branch's history was rewritten: %v is no longer in it", since))
-}
-
-// search looks for commit up to a depth below head. reached means that looking
-// deeper is pointless: since was met, or there is no more history.
-func (r *Repo) search(head, commit, since Hash, depth int) (found, reached bool, err error) {
-	seen := map[Hash]bool{}
-	whole := true
-	level := []Hash{head}
-	for ; len(level) > 0 && depth > 0; depth-- {
-		var next []Hash
-		for _, id := range level {
-			switch {
-			case id == commit:
-				return true, true, nil
-			case id == since:
-				reached = true
-				continue
-			case seen[id]:
-				continue
-			}
-			seen[id] = true
-			o, ok, err := r.store.peek(id)
-			if err != nil {
-				return false, false, r.wrap(err)
-			}
-			if !ok {
-				whole = false
-				continue
-			}
-			c, err := parseCommit(o.data)
-			if err != nil {
-				return false, false, r.wrap(err)
-			}
-			next = append(next, c.parents...)
-		}
-		level = next
-	}
-	return false, reached || whole && len(level) == 0, nil
 }
 
 // knownTip is where a branch was at some time.

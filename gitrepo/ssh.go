@@ -184,13 +184,13 @@ func (t *sshTransport) dial(w *watchdog) (client *ssh.Client, kept bool, err err
 	}
 	config := *t.config
 	if t.agent != "" {
-		sock, err := net.Dial("unix", t.agent)
+		sock, err := (&net.Dialer{}).DialContext(w.ctx, "unix", t.agent)
 		if err != nil {
 			if len(config.Auth) == 0 {
 				return nil, false, failf(ErrAuthentication, "the SSH agent cannot be reached: %v", err)
 			}
 		} else {
-			defer sock.Close()
+			defer func() { _ = sock.Close() }()
 			config.Auth = append(config.Auth[:len(config.Auth):len(config.Auth)], ssh.PublicKeysCallback(agent.NewClient(sock).Signers))
 		}
 	}

@@ -44,7 +44,7 @@ func TestSSHCredentials(t *testing.T) {
 			tt.o.KnownHostsFile = hosts(tt.s)
 			r, err := Open(context.Background(), tt.s.url(dir), tt.o)
 			if err == nil {
-				defer r.Close()
+				defer func() { _ = r.Close() }()
 				_, err = r.Update(context.Background(), "main", write("x", map[string]string{"f": name}))
 			}
 			check(t, name, err, tt.want)
@@ -100,7 +100,7 @@ func TestKnownHostsAreEnforced(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		defer r.Close()
+		defer func() { _ = r.Close() }()
 		_, err = r.Tip(context.Background(), "main")
 		return err
 	}

@@ -24,7 +24,6 @@ type sshServer struct {
 	addr      string
 	hostKey   ssh.Signer
 	acceptEnv bool // as AcceptEnv GIT_PROTOCOL does
-	shell     string
 
 	mu    sync.Mutex
 	conns []net.Conn

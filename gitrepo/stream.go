@@ -70,7 +70,7 @@ func (c *streamConn) explain(err error) error {
 	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return err
 	}
-	_ = c.Close()
+	c.close()
 	if text := c.p.stderr.text(); text != "" {
 		return classify(text)
 	}
@@ -80,7 +80,7 @@ func (c *streamConn) explain(err error) error {
 // closeGrace is how long a process may take to end by itself.
 const closeGrace = 2 * time.Second
 
-func (c *streamConn) Close() error {
+func (c *streamConn) close() {
 	c.once.Do(func() {
 		_ = c.p.in.Close()
 		timer := time.AfterFunc(closeGrace, c.p.kill)
@@ -89,7 +89,6 @@ func (c *streamConn) Close() error {
 		c.p.kill()
 		c.w.stop()
 	})
-	return nil
 }
 
 // tail keeps the end of what a process prints on stderr.

@@ -33,7 +33,8 @@ type conn interface {
 	exchange(request ...[]byte) (*pktReader, error)
 	// explain adds to a failure what else the server said about it.
 	explain(err error) error
-	io.Closer
+	// close ends the conversation, whatever state it is in.
+	close()
 }
 
 // watchdog ends a conversation in which nothing moves. It runs only while
