@@ -23,6 +23,7 @@ demo: build ## the main job on a throw-away repository with fresh keys
 .PHONY: test
 test: lint ## everything that needs no cluster
 	go test -race ./...
+	go test -run EveryByte ./sops   # every byte of a seal; too slow with the race detector
 	go test -count=1 ./internal/imports
 
 .PHONY: lint
@@ -47,7 +48,7 @@ bench: build ## side by side with the shell pipeline; results as ratios
 
 .PHONY: e2e
 e2e: ## the real control plane: etcd, Kubernetes, Flux, a registry
-	cd e2e && go run ./cmd/components && go test -count=1 -timeout 55m ./...
+	cd e2e && go run ./cmd/components && go test -p 1 -count=1 -timeout 55m ./...
 
 .PHONY: e2e-up
 e2e-up: ## start the real control plane and leave it running
