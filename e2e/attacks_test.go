@@ -60,9 +60,9 @@ func (a scene) fill(manifest string) string {
 // An outcome is one row of the table in docs/attacks.md.
 type outcome struct {
 	attack
-	words   string // how the cluster refused, or that it did not
-	verify  string // what `berth verify` says of the same commit
-	control bool   // the attack succeeded without its defence
+	words   string   // how the cluster refused, or that it did not
+	verify  []string // the rules by which `berth verify` blocks the same commit
+	control bool     // the attack succeeded without its defence
 }
 
 var only = flag.String("attack", "", "try only the attacks whose id matches this `expression`")
@@ -89,6 +89,9 @@ func TestAttacks(t *testing.T) {
 		}
 	}
 	peace := settle(t, append(all, victim)...)
+	if found := findings(t); len(found) > 0 {
+		t.Fatalf("berth verify blocks what berth itself wrote: %v", found)
+	}
 
 	commit, err := fleet.Edit(t.Context(), "Every attack at once", func(dir string) error {
 		for i, a := range attacks {
@@ -101,13 +104,18 @@ func TestAttacks(t *testing.T) {
 	})
 	must(t, err)
 	must(t, fleet.Sync(t.Context(), commit))
-	found := findings(t, peace)
+	found := findings(t, "--base", peace)
 
 	outcomes := make([]outcome, len(attacks))
 	for i, a := range attacks {
 		scenes[i].commit = commit
 		outcomes[i] = outcome{attack: a, verify: found.of(a.id)}
-		t.Run(a.id, func(t *testing.T) { outcomes[i].words = a.watch(t, scenes[i]) })
+		t.Run(a.id, func(t *testing.T) {
+			outcomes[i].words = a.watch(t, scenes[i])
+			if a.by == noDefence && len(outcomes[i].verify) == 0 {
+				t.Error("neither the cluster nor berth verify stops this")
+			}
+		})
 	}
 	must(t, fleet.Ready(t.Context(), commit, victim.names()...)) // nobody was stopped by all this
 
@@ -160,7 +168,11 @@ func attackTable(outcomes []outcome) string {
 			if o.control {
 				control = "succeeds " + o.by.takenAway()
 			}
-			fmt.Fprintf(&out, "| %s | %s | %s | %s | %s |\n", o.what, o.by, cell(o.words), o.verify, control)
+			verify := "silent"
+			if len(o.verify) > 0 {
+				verify = "`" + strings.Join(o.verify, "`, `") + "`"
+			}
+			fmt.Fprintf(&out, "| %s | %s | %s | %s | %s |\n", o.what, o.by, cell(o.words), verify, control)
 		}
 	}
 	return out.String()
@@ -173,8 +185,9 @@ const attackIntroduction = `# Attacks, and what stops them
 Each row was tried on a real API server with Flux's own controllers, which run
 with ` + "`--no-cross-namespace-refs --no-remote-bases --default-service-account=default`" + `.
 The last column is the control: the very same commit, with only that defence
-taken away. Where the cluster cannot refuse, a reader of the repository must:
-` + "`berth verify`" + ` in CI, code owners, signed commits.
+taken away. ` + "`berth verify`" + ` looked at the same commit with public keys alone: the
+column names the [rules](rules.md) by which it blocks it. Where the cluster cannot
+refuse, a reader of the repository must: ` + "`berth verify`" + ` in CI, code owners.
 
 The writers are those of the threat model in the README.
 `

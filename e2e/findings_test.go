@@ -7,34 +7,35 @@ import (
 	"testing"
 )
 
-// finding is one line of `berth verify -o json`.
-type finding struct{ Path, Kind, Why string }
+// finding is one entry of `berth verify -o json`.
+type finding struct{ File, Rule, Level string }
 
 type findingList []finding
 
-// findings runs `berth verify` on the tip, compared with a commit before it.
-func findings(t *testing.T, base string) findingList {
+// findings are what `berth verify` blocks on the tip.
+func findings(t *testing.T, args ...string) findingList {
 	t.Helper()
-	result, err := fleet.Run(t.Context(), "", fleet.Berth, "verify", "--base", base, "--output", "json")
+	result, err := fleet.Run(t.Context(), "", fleet.Berth, append([]string{"verify", "--output", "json"}, args...)...)
 	must(t, err)
-	var verified struct{ Findings findingList }
-	if err := json.Unmarshal([]byte(result.Stdout), &verified); err != nil {
+	var report struct{ Findings findingList }
+	if err := json.Unmarshal([]byte(result.Stdout), &report); err != nil {
 		t.Fatalf("berth verify: exit %d: %v\n%s%s", result.Code, err, result.Stdout, result.Stderr)
 	}
-	return verified.Findings
+	blocking := slices.DeleteFunc(report.Findings, func(f finding) bool { return f.Level != "blocking" })
+	if want := len(blocking) > 0; want != (result.Code == 3) {
+		t.Fatalf("berth verify: exit %d with %d blocking findings", result.Code, len(blocking))
+	}
+	return blocking
 }
 
-// of names the kinds of what was found in a project's folders.
-func (l findingList) of(id string) string {
-	var kinds []string
+// of names the rules that a project's files break.
+func (l findingList) of(id string) []string {
+	var rules []string
 	for _, f := range l {
-		if strings.Contains(f.Path, "/"+id+"/") && !slices.Contains(kinds, f.Kind) {
-			kinds = append(kinds, f.Kind)
+		if strings.Contains(f.File, "/"+id+"/") || strings.HasSuffix(f.File, "/"+id+".yaml") {
+			rules = append(rules, f.Rule)
 		}
 	}
-	if len(kinds) == 0 {
-		return "silent"
-	}
-	slices.Sort(kinds)
-	return strings.Join(kinds, ", ")
+	slices.Sort(rules)
+	return slices.Compact(rules)
 }
