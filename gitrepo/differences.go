@@ -4,10 +4,15 @@ import "fmt"
 
 // Differences returns the paths of the files, links and submodules that are not
 // the same in t and in base, in the order of names. Folders with equal ids are
-// not read: the cost follows the change.
+// not read, and the others of one level come in one round trip: the cost
+// follows the change.
 func (t *Tree) Differences(base *Tree) ([]string, error) {
 	d := differ{new: t, old: base}
-	if err := d.folder("", t.root, base.root); err != nil {
+	err := d.load(t.root, base.root)
+	if err == nil {
+		err = d.folder("", t.root, base.root)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("compare trees: %w", err)
 	}
 	return d.paths, nil
@@ -18,8 +23,60 @@ type differ struct {
 	paths    []string
 }
 
-// folder compares two folders; a zero id stands for one that is not there.
+// load gets all folders that differ, one level after the other.
+func (d *differ) load(a, b Hash) error {
+	newer, older := []Hash{a}, []Hash{b}
+	for len(newer) > 0 {
+		if err := d.new.src.fetch(d.new.ctx, newer, filterExact); err != nil {
+			return err
+		}
+		if err := d.old.src.fetch(d.old.ctx, older, filterExact); err != nil {
+			return err
+		}
+		var nextNewer, nextOlder []Hash
+		for i := range newer {
+			err := d.compare(newer[i], older[i], func(is, was treeEntry) error {
+				if is.isDir() || was.isDir() {
+					nextNewer, nextOlder = append(nextNewer, is.folder()), append(nextOlder, was.folder())
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		newer, older = nextNewer, nextOlder
+	}
+	return nil
+}
+
+// folder returns the id of an entry that is a folder, else zero.
+func (e treeEntry) folder() Hash {
+	if e.isDir() {
+		return e.id
+	}
+	return Hash{}
+}
+
 func (d *differ) folder(prefix string, a, b Hash) error {
+	return d.compare(a, b, func(is, was treeEntry) error {
+		name := is.name
+		if name == nil {
+			name = was.name
+		}
+		p := prefix + string(name)
+		if is.isDir() || was.isDir() {
+			return d.folder(p+"/", is.folder(), was.folder())
+		}
+		d.paths = append(d.paths, p)
+		return nil
+	})
+}
+
+// compare visits the entries that differ between two folders. Either may be
+// zero, and either entry, for what is not there. A file and a folder of one
+// name have different places in a tree, so they come one after the other.
+func (d *differ) compare(a, b Hash, visit func(is, was treeEntry) error) error {
 	if a == b {
 		return nil
 	}
@@ -48,7 +105,10 @@ func (d *differ) folder(prefix string, a, b Hash) error {
 		default:
 			x, y = xRest, yRest
 		}
-		if err := d.entry(prefix, is, was); err != nil {
+		if is.id == was.id && is.mode == was.mode {
+			continue
+		}
+		if err := visit(is, was); err != nil {
 			return err
 		}
 	}
@@ -72,21 +132,4 @@ func entryOrder(a, b treeEntry) int {
 		return -1
 	}
 	return compareNames(a.name, a.isDir(), b.name, b.isDir())
-}
-
-// entry compares two entries of one name; a zero entry is not there.
-func (d *differ) entry(prefix string, is, was treeEntry) error {
-	name := is.name
-	if name == nil {
-		name = was.name
-	}
-	p := prefix + string(name)
-	switch {
-	case is.id == was.id && is.mode == was.mode:
-		return nil
-	case is.isDir() || was.isDir():
-		return d.folder(p+"/", is.id, was.id)
-	}
-	d.paths = append(d.paths, p)
-	return nil
 }
