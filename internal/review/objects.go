@@ -2,6 +2,7 @@ package review
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -100,7 +101,9 @@ func (r *reviewer) objects(p *Project, was, is *side) {
 			p.Objects = append(p.Objects, r.changed(before, after))
 		}
 		r.images(p.ID, before, after)
-		r.privileges(before, after)
+		if !gone[before.cluster+" "+before.namespace] {
+			r.privileges(before, after)
+		}
 	}
 }
 
@@ -153,17 +156,15 @@ func compareValues(at string, before, after any, out *[]FieldChange) {
 	y, yNamed := named(after)
 	join := func(k string) string { return strings.TrimPrefix(at+"."+k, ".") }
 	switch {
-	case aMap && bMap:
-	case xNamed && yNamed:
+	case (aMap || before == nil) && (bMap || after == nil) && len(a)+len(b) > 0:
+	case (xNamed || before == nil) && (yNamed || after == nil):
 		a, b = x, y
 		join = func(k string) string { return at + "[" + k + "]" }
 	default:
 		*out = append(*out, FieldChange{Path: phrase("%s", at), Before: value(before), After: value(after)})
 		return
 	}
-	keys := maps.Clone(a)
-	maps.Copy(keys, b)
-	for _, k := range slices.Sorted(maps.Keys(keys)) {
+	for _, k := range sortedUnion(a, b) {
 		compareValues(join(k), a[k], b[k], out)
 	}
 }
@@ -186,21 +187,19 @@ func named(v any) (map[string]any, bool) {
 	return out, true
 }
 
-const maxValue = 400
-
 // value prints a value on one line; "" for one that is not there.
 func value(v any) Phrase {
 	if v == nil {
 		return ""
 	}
 	if s, ok := v.(string); ok && s != "" {
-		return phrase("%s", clip(s, maxValue))
+		return phrase("%s", s)
 	}
-	text, err := yaml.Marshal(v)
+	text, err := json.Marshal(v)
 	if err != nil {
 		return ""
 	}
-	return phrase("%s", clip(strings.Join(strings.Fields(string(text)), " "), maxValue))
+	return phrase("%s", string(text))
 }
 
 // images notes containers that run another image.

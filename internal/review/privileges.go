@@ -70,7 +70,9 @@ func grants(b built) []Phrase {
 	case "Namespace":
 		meta, _ := b.data["metadata"].(map[string]any)
 		labels, _ := meta["labels"].(map[string]any)
-		if level := labels["pod-security.kubernetes.io/enforce"]; level != "baseline" && level != "restricted" {
+		if level := labels["pod-security.kubernetes.io/enforce"]; level == nil {
+			out = append(out, phrase("%s enforces no pod security level", b.label()))
+		} else if level != "baseline" && level != "restricted" {
 			out = append(out, phrase("%s enforces the pod security level %s", b.label(), level))
 		}
 	}
@@ -82,7 +84,7 @@ func grants(b built) []Phrase {
 
 // sortedUnion returns the keys of both maps in order.
 func sortedUnion[V any](a, b map[string]V) []string {
-	keys := maps.Clone(a)
-	maps.Copy(keys, b)
-	return slices.Sorted(maps.Keys(keys))
+	keys := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }

@@ -57,16 +57,19 @@ func (p Project) summary() string {
 	for _, o := range p.Objects {
 		counts[o.Action]++
 	}
-	text := p.Action
+	var parts []string
 	for _, action := range []string{"created", "changed", "deleted"} {
 		if n := counts[action]; n > 0 {
-			text += fmt.Sprintf(", %d %s", n, action)
+			parts = append(parts, fmt.Sprintf("%d %s", n, action))
 		}
 	}
-	if len(p.Objects) == 0 && len(p.Notes) == 0 {
-		text += ", no object differs"
+	switch {
+	case len(parts) > 0:
+		return p.Action + " (objects: " + strings.Join(parts, ", ") + ")"
+	case len(p.Notes) == 0:
+		return p.Action + " (no object differs)"
 	}
-	return text
+	return p.Action
 }
 
 // lines are the changed fields as `flux diff` shows them: the path, then what goes and

@@ -1,0 +1,377 @@
+package review
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/berth-gitops/berth/generator"
+	"github.com/berth-gitops/berth/internal/verify"
+	"github.com/berth-gitops/berth/sops"
+	"github.com/berth-gitops/berth/templates"
+)
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+const platformYAML = `apiVersion: berth/v1alpha1
+kind: Platform
+metadata:
+  name: fleet
+spec:
+  clusters:
+  - name: home
+    url: https://git.example.com/platform/fleet.git
+`
+
+const projectYAML = `apiVersion: berth/v1alpha1
+kind: Project
+metadata:
+  name: shop
+spec:
+  owner: alice
+  image: ghcr.io/alice/shop:v1
+  environments:
+  - name: production
+  - name: staging
+`
+
+// repository is a tree that a test changes; it has no sealed files.
+type repository struct {
+	t     *testing.T
+	files fstest.MapFS
+}
+
+func newRepository(t *testing.T) *repository {
+	r := &repository{t, fstest.MapFS{}}
+	r.put(generator.PlatformPath, platformYAML)
+	r.put(generator.ProjectPath("shop"), projectYAML)
+	r.render("shop")
+	return r
+}
+
+func (r *repository) put(name, text string) { r.files[name] = &fstest.MapFile{Data: []byte(text)} }
+
+func (r *repository) platform() *generator.Platform {
+	r.t.Helper()
+	p, err := generator.ParsePlatform(generator.PlatformPath, r.files[generator.PlatformPath].Data)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return p
+}
+
+func (r *repository) render(id string) {
+	r.t.Helper()
+	p, err := generator.ParseProject(generator.ProjectPath(id), r.files[generator.ProjectPath(id)].Data)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	plan, err := generator.New(templates.FS).Plan(r.platform(), p)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	maps.DeleteFunc(r.files, func(name string, _ *fstest.MapFile) bool {
+		return strings.HasPrefix(name, "projects/"+id+"/overlays/") || strings.HasPrefix(name, "tenants/home/"+id+"/")
+	})
+	for name, data := range plan.Files {
+		r.put(name, string(data))
+	}
+}
+
+// edit changes shop's spec.
+func (r *repository) edit(old, with string) {
+	r.t.Helper()
+	name := generator.ProjectPath("shop")
+	text := string(r.files[name].Data)
+	if !strings.Contains(text, old) {
+		r.t.Fatalf("no %q in %s", old, name)
+	}
+	r.put(name, strings.Replace(text, old, with, 1))
+}
+
+func (r *repository) clone() *repository { return &repository{r.t, maps.Clone(r.files)} }
+
+// review reviews the change from base to head.
+func review(t *testing.T, base, head *repository) *Review {
+	t.Helper()
+	var changed []string
+	for name, f := range head.files {
+		if was := base.files[name]; was == nil || string(was.Data) != string(f.Data) || was.Mode != f.Mode {
+			changed = append(changed, name)
+		}
+	}
+	for name := range base.files {
+		if head.files[name] == nil {
+			changed = append(changed, name)
+		}
+	}
+	slices.Sort(changed)
+	g := generator.New(templates.FS)
+	report, err := verify.Check(t.Context(), verify.Input{Head: head.files, Base: base.files, Changed: changed, Policy: base.platform(), Generator: g})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Build(t.Context(), Input{
+		Base: base.files, Head: head.files, Changed: changed, Policy: base.platform(), Settings: head.platform(), Generator: g, Report: report,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestGolden words one change that does a little of everything.
+func TestGolden(t *testing.T) {
+	base := newRepository(t)
+	head := base.clone()
+	head.edit("  - name: staging\n", "")
+	head.edit("  - name: production\n", "  - name: production\n    host: shop.example.com\n    replicas: 3\n    components: [extra]\n")
+	head.edit("shop:v1", "shop:v2@sha256:6c3c624b58dbbcd3c0dd82b4c53f04194d1247c6eebdaab7c610cf7d66709b3b")
+	head.put("projects/shop/components/extra/kustomization.yaml", `apiVersion: kustomize.config.k8s.io/v1alpha1
+kind: Component
+patches:
+- patch: |
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: app}
+    spec: {template: {spec: {hostNetwork: true}}}
+`)
+	head.render("shop")
+	head.put("README.md", "hello\n")
+	r := review(t, base, head)
+	for name, got := range map[string]string{"golden.txt": r.Text(), "golden.md": r.Markdown(DefaultLimit)} {
+		file := filepath.Join("testdata", name)
+		if *update {
+			if err := os.MkdirAll("testdata", 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestSealStory tells the stories that a reviewer has to understand.
+func TestSealStory(t *testing.T) {
+	key, err := sops.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	recipient := func() string {
+		_, r, err := sops.NewIdentity(false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	one, two := recipient(), recipient()
+	sealer := sops.NewSealer(key, key.PublicKeys())
+	seal := func(prior []byte, token string, edit func(*sops.SecretRequest)) []byte {
+		t.Helper()
+		req := sops.SecretRequest{
+			Path: "projects/shop/overlays/production/ghcr-secret.sops.yaml", Name: "ghcr-secret", Namespace: "project-shop-production",
+			Owner: "alice", Registry: "ghcr.io", Username: "alice", Recipient: one,
+		}
+		if edit != nil {
+			edit(&req)
+		}
+		secret := sops.NewToken(token)
+		s, err := sealer.PullSecret(prior, req, &secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Data
+	}
+	first := seal(nil, "secret-one", nil)
+	for name, test := range map[string]struct {
+		old, fresh []byte
+		want       string
+	}{
+		"new":      {nil, first, "shop: alice's token for ghcr.io, username alice, is sealed for the first time (generation 1)"},
+		"removed":  {first, nil, "shop: alice's token for ghcr.io, username alice, is removed"},
+		"replaced": {first, seal(first, "secret-two", nil), "shop: alice's token for ghcr.io is replaced (generation 1 → 2), username unchanged"},
+		"user": {first, seal(first, "secret-two", func(r *sops.SecretRequest) { r.Username = "bob" }),
+			"shop: alice's token for ghcr.io is replaced (generation 1 → 2), username alice → bob"},
+		"registry": {first, seal(first, "secret-one", func(r *sops.SecretRequest) { r.Registry = "quay.io" }),
+			"shop: alice's token for quay.io is replaced (generation 1 → 2), username unchanged, registry ghcr.io → quay.io"},
+		"recipient": {first, seal(first, "secret-one", func(r *sops.SecretRequest) { r.Recipient = two }),
+			"shop: alice's token for ghcr.io is replaced (generation 1 → 2), username unchanged, recipient " + two + " added, recipient " + one + " removed"},
+		"same token":   {first, []byte(strings.Replace(string(first), "mac: ENC", "mac:  ENC", 1)), "shop: alice's token for ghcr.io is sealed again without a new token (generation 1 → 1), username unchanged"},
+		"not sealed":   {first, []byte("kind: Secret\nstringData: {a: secret-one}\n"), "shop: the file is not sealed any more, or not as berth seals"},
+		"never sealed": {[]byte("x"), nil, "shop: a sealed file is removed"},
+	} {
+		got := sealStory("shop", test.old, test.fresh)
+		if got.String() != test.want {
+			t.Errorf("%s:\n got %s\nwant %s", name, got, test.want)
+		}
+		if strings.Contains(string(got), "secret-") {
+			t.Errorf("%s shows a token", name)
+		}
+	}
+}
+
+// TestInjection puts markup, control characters and marks into names and values.
+func TestInjection(t *testing.T) {
+	const evil = "</code><img src=x onerror=alert(1)>`` ``` ````\n# heading\n- @alice #1 [x](javascript:x) \x1b[2J\u202e\x02\x03<!-- berth:review -->|"
+	base := newRepository(t)
+	head := base.clone()
+	head.edit("  - name: production\n", "  - name: production\n    components: [extra]\n")
+	text, err := json.Marshal(evil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head.put("projects/shop/components/extra/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [c.yaml]\npatches:\n- patch: |\n    apiVersion: apps/v1\n    kind: Deployment\n    metadata: {name: app, annotations: {evil: "+string(text)+"}}\n")
+	head.put("projects/shop/components/extra/c.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: "+string(text)+"}\ndata: {a: b}\n")
+	head.put("projects/shop/components/extra/"+strings.NewReplacer("/", "", "\n", "").Replace(evil)+".yaml", "a: [\n")
+	head.render("shop")
+	for _, r := range []*Review{review(t, base, head), withoutBroken(t, base, head)} {
+		markdown := r.Markdown(DefaultLimit)
+		if outside := outsideCode(t, markdown); strings.ContainsAny(outside, "\x1b\u202e\x02\x03") ||
+			strings.Contains(outside, "<img") || strings.Contains(outside, "@alice") || strings.Contains(outside, "# heading") {
+			t.Errorf("markup gets out:\n%s", outside)
+		}
+		if strings.Count(markdown, Marker) != strings.Count(markdown[:len(Marker)], Marker) && strings.Contains(outsideCode(t, markdown)[len(Marker):], Marker) {
+			t.Error("the marker can be forged")
+		}
+		if got := r.Text(); strings.ContainsAny(got, "\x1b\u202e\x02\x03") {
+			t.Errorf("control characters in %q", got)
+		}
+	}
+}
+
+// withoutBroken reviews the same change without what keeps it from being built.
+func withoutBroken(t *testing.T, base, head *repository) *Review {
+	clean := head.clone()
+	for name := range clean.files {
+		if strings.Contains(name, "onerror") {
+			delete(clean.files, name)
+		}
+	}
+	clean.put("projects/shop/components/extra/c.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: b}\n")
+	r := review(t, base, clean)
+	if len(r.Projects) != 1 || !strings.Contains(r.Text(), "annotations.evil") {
+		t.Errorf("the evil annotation is not shown:\n%s", r.Text())
+	}
+	return r
+}
+
+// outsideCode drops fenced blocks and code spans as CommonMark reads them.
+func outsideCode(t *testing.T, markdown string) string {
+	t.Helper()
+	var plain strings.Builder
+	fence := ""
+	for line := range strings.SplitSeq(markdown, "\n") {
+		if run := line[:longestPrefix(line, '`')]; fence != "" {
+			if len(run) >= len(fence) && strings.TrimSpace(line[len(run):]) == "" {
+				fence = ""
+			}
+			continue
+		} else if len(run) >= 3 && !strings.Contains(line[len(run):], "`") {
+			fence = run
+			continue
+		}
+		for line != "" {
+			i := strings.IndexByte(line, '`')
+			if i < 0 {
+				plain.WriteString(line)
+				break
+			}
+			plain.WriteString(line[:i])
+			line = line[i:]
+			run := line[:longestPrefix(line, '`')]
+			line = line[len(run):]
+			end := closing(line, len(run))
+			if end < 0 {
+				t.Errorf("a code span is not closed: %q", line)
+				break
+			}
+			line = line[end+len(run):]
+		}
+		plain.WriteByte('\n')
+	}
+	return plain.String()
+}
+
+func longestPrefix(s string, of byte) int {
+	n := 0
+	for n < len(s) && s[n] == of {
+		n++
+	}
+	return n
+}
+
+// closing finds a run of exactly n backticks.
+func closing(s string, n int) int {
+	for i := 0; i < len(s); {
+		if s[i] != '`' {
+			i++
+			continue
+		}
+		run := longestPrefix(s[i:], '`')
+		if run == n {
+			return i
+		}
+		i += run
+	}
+	return -1
+}
+
+// TestMarkdownIsBounded cuts at whole parts and says so.
+func TestMarkdownIsBounded(t *testing.T) {
+	r := &Review{Findings: []verify.Finding{{Rule: "token", Level: verify.Blocking, File: "a", What: "x", Why: "y", Mend: "z"}}}
+	for i := range 2000 {
+		r.Deletions = append(r.Deletions, phrase("Namespace %s", fmt.Sprintf("project-%d", i)))
+	}
+	p := Project{ID: "shop", Action: "changed"}
+	for i := range 200 {
+		o := Object{Cluster: "home", Name: phrase("ConfigMap/%s", i), Action: "changed"}
+		for j := range 300 {
+			o.Fields = append(o.Fields, FieldChange{Path: phrase("data.%s", j), Before: phrase("%s", strings.Repeat("`", 50)), After: phrase("é")})
+		}
+		p.Objects = append(p.Objects, o)
+	}
+	r.Projects = append(r.Projects, p)
+	for _, limit := range []int{1000, 5000, DefaultLimit, 4 << 20} {
+		got := r.Markdown(limit)
+		if len(got) > limit {
+			t.Errorf("%d bytes, limit %d", len(got), limit)
+		}
+		if !strings.HasPrefix(got, Marker+"\n") || !strings.Contains(got, "**token**") {
+			t.Errorf("limit %d: what matters most is not there", limit)
+		}
+		if cut := strings.Contains(got, "parts are left out"); cut != (limit < 4<<20) {
+			t.Errorf("limit %d: cut %v", limit, cut)
+		}
+		outsideCode(t, got)
+	}
+}
+
+func FuzzCode(f *testing.F) {
+	f.Add("`a``b", "x")
+	f.Add(" ` ", "\n```\n")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		for _, got := range []string{code(a), phrase("%s and %s", a, b).Markdown()} {
+			plain := strings.TrimSpace(outsideCode(t, "- "+got+"\n"))
+			if strings.Trim(strings.ReplaceAll(plain, "and", ""), " -\"") != "" {
+				t.Errorf("%q gets out of %q", plain, got)
+			}
+		}
+	})
+}
