@@ -43,20 +43,26 @@ func (shellCell) Run(ctx context.Context, s *stand) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
-	costs, err := measure(ctx, s, append(contenders, inProcess)...)
+	own, err := s.repository(small)
+	if err != nil {
+		return nil, err
+	}
+	contenders = append(contenders, inProcess, &floor{stand: s, leader: repo, own: own})
+	costs, err := measure(ctx, s, contenders...)
 	if err != nil {
 		return nil, err
 	}
 	const what = "one project × 3 environments, "
 	pipeline, parallel, shared := wall(costs[0]), wall(costs[1]), wall(costs[2])
-	command, cached, library := wall(costs[3]), wall(costs[4]), wall(costs[5])
+	command, cached, library, floor := wall(costs[3]), wall(costs[4]), wall(costs[5]), wall(costs[6])
 	return []Row{
 		{what + "in process, warm", library, "the shell pipeline", pipeline, Goal{smaller, 25}},
 		{what + "the command, --cache-dir", cached, "the shell pipeline", pipeline, Goal{smaller, 20}},
 		{what + "the command, nothing cached", command, "the shell pipeline", pipeline, Goal{}},
-		{what + "in process, warm", library, "… environments in parallel", parallel, Goal{}},
-		{what + "the command, --cache-dir", cached, "… environments in parallel", parallel, Goal{}},
-		{what + "the command, --cache-dir", cached, "… and no project keys: less than berth does", shared, Goal{}},
+		{what + "in process, warm", library, "the floor: POST of the prepared pack", floor, Goal{}},
+		{what + "in process, warm", library, "the shell pipeline, environments in parallel", parallel, Goal{}},
+		{what + "the command, --cache-dir", cached, "the shell pipeline, environments in parallel", parallel, Goal{}},
+		{what + "the command, --cache-dir", cached, "the same without project keys: less than berth does", shared, Goal{}},
 	}, nil
 }
 
