@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -177,6 +178,32 @@ func TestSSHServerTrouble(t *testing.T) {
 		t.Errorf("after the connection was cut: %v", err)
 	}
 	fsck(t, dir)
+}
+
+func TestSSHConnectionBreaksAnywhere(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "id")
+	signer := newSSHKey(t, key, "")
+	for _, acceptEnv := range []bool{true, false} {
+		for budget := 200; budget < 12000; budget += 900 {
+			dir := quickRepo(t)
+			seed(t, dir, "main", map[string]string{"f": "x"})
+			s := serveSSH(t, signer.PublicKey(), acceptEnv)
+			s.mu.Lock()
+			s.budget = func(n int) int {
+				if n%2 == 1 && n < 6 {
+					return budget
+				}
+				return -1
+			}
+			s.mu.Unlock()
+			r := open(t, s.url(dir), Options{SSHKeyFile: key, KnownHostsFile: s.knownHosts(t), IdleTimeout: 20 * time.Second})
+			res, err := r.Update(context.Background(), "main", appendLine("mine"))
+			if err != nil {
+				t.Errorf("after %d bytes: %v", budget, err)
+			}
+			verify(t, dir, []outcome{{"mine", res, err}})
+		}
+	}
 }
 
 func TestSignedCommits(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -25,10 +26,31 @@ type sshServer struct {
 	hostKey   ssh.Signer
 	acceptEnv bool // as AcceptEnv GIT_PROTOCOL does
 
+	// budget, when set, is after how many bytes the n-th connection breaks;
+	// negative for never.
+	budget func(n int) int
+
 	mu    sync.Mutex
 	conns []net.Conn
 	count int
 }
+
+// fragileConn breaks after a number of bytes in both directions.
+type fragileConn struct {
+	net.Conn
+	left atomic.Int64
+}
+
+func (c *fragileConn) spend(n int, err error) (int, error) {
+	if c.left.Add(-int64(n)) < 0 {
+		_ = c.Conn.Close()
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+func (c *fragileConn) Read(b []byte) (int, error)  { return c.spend(c.Conn.Read(b)) }
+func (c *fragileConn) Write(b []byte) (int, error) { return c.spend(c.Conn.Write(b)) }
 
 func newSSHKey(t testing.TB, file, passphrase string) ssh.Signer {
 	t.Helper()
@@ -85,6 +107,11 @@ func serveSSH(t testing.TB, allowed ssh.PublicKey, acceptEnv bool) *sshServer {
 			s.mu.Lock()
 			s.conns = append(s.conns, c)
 			s.count++
+			if s.budget != nil && s.budget(s.count) >= 0 {
+				f := &fragileConn{Conn: c}
+				f.left.Store(int64(s.budget(s.count)))
+				c = f
+			}
 			s.mu.Unlock()
 			go s.serve(c, config)
 		}
