@@ -37,7 +37,10 @@ func newHTTPTransport(ep endpoint, o Options) (*httpTransport, error) {
 	if !o.BearerToken.IsZero() && !o.Password.IsZero() {
 		return nil, errors.New("both a password and a bearer token are given; the server takes one of them")
 	}
-	rt := http.DefaultTransport.(*http.Transport).Clone()
+	rt := &http.Transport{Proxy: http.ProxyFromEnvironment}
+	if d, ok := http.DefaultTransport.(*http.Transport); ok {
+		rt = d.Clone()
+	}
 	if o.CAFile != "" {
 		pool, err := certPool(o.CAFile)
 		if err != nil {

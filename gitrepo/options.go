@@ -41,7 +41,7 @@ type Options struct {
 	// nothing; default one minute.
 	IdleTimeout time.Duration
 	// Messages gets what the server and its hooks print during a push, line
-	// by line, safe for a terminal. It may be nil.
+	// by line, safe for a terminal. Without it they go to Log.
 	Messages func(line string)
 	// Now is the clock of commits; default time.Now.
 	Now func() time.Time

@@ -20,18 +20,22 @@ type movedError struct{ ref string }
 
 func (e *movedError) Error() string { return e.ref + " has moved" }
 
-// push sends the request. The error says how sure it is that nothing changed:
-// a *RejectedError, *movedError, ErrBusy, ErrAuthentication, ErrAuthorization
-// and ErrNotFound are sure; every other one is not.
+// unsentError is a push that failed before the server got any of it.
+type unsentError struct{ error }
+
+func (e *unsentError) Unwrap() error { return e.error }
+
+// push sends the request. Whether an error means that nothing has changed is
+// for certain to say.
 func (r *remote) push(ctx context.Context, q pushRequest, messages func(string)) error {
 	c, err := r.t.open(ctx, receivePack)
 	if err != nil {
-		return err
+		return &unsentError{err}
 	}
 	defer c.close()
 	if !r.t.stateless() {
 		if err := q.greet(c); err != nil {
-			return readFailure(c, err)
+			return &unsentError{readFailure(c, err)}
 		}
 	}
 	head := appendPkt(nil, fmt.Sprintf("%v %v %s\x00 report-status side-band-64k ofs-delta object-format=sha1 agent=berth\n", q.old, q.new, q.ref))
@@ -165,7 +169,7 @@ func (rep pushReport) verdict(ref string) error {
 // certain reports whether a push that ended like this surely changed nothing.
 func certain(err error) bool {
 	var rejected *RejectedError
-	var moved *movedError
-	return errors.As(err, &rejected) || errors.As(err, &moved) || errors.Is(err, ErrBusy) ||
+	var unsent *unsentError
+	return errors.As(err, &rejected) || errors.As(err, &unsent) || unreachable(err) || errors.Is(err, ErrBusy) ||
 		errors.Is(err, ErrAuthentication) || errors.Is(err, ErrAuthorization) || errors.Is(err, ErrNotFound)
 }

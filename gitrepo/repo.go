@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -265,6 +266,15 @@ func (r *Repo) remember(branch string, t tip) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tips[branch] = knownTip{t, time.Now()}
+}
+
+// message hands on a line that the server printed during a push.
+func (r *Repo) message(line string) {
+	if r.opts.Messages == nil {
+		r.opts.Log.Info("the server says", slog.String("line", line))
+		return
+	}
+	r.opts.Messages(line)
 }
 
 func (r *Repo) wrap(err error) error { return fmt.Errorf("%s: %w", r.ep, err) }

@@ -58,14 +58,17 @@ func (r *remote) retry(ctx context.Context, read func() error) error {
 }
 
 func transient(err error) bool {
-	var op *net.OpError
-	var dns *net.DNSError
-	var cert *tls.CertificateVerificationError
-	switch {
-	case errors.As(err, &dns), errors.As(err, &cert), errors.As(err, &op) && op.Op == "dial":
-		return false
-	case errors.Is(err, ErrTimeout), errors.Is(err, ErrTooLarge):
+	if unreachable(err) || errors.Is(err, ErrTimeout) || errors.Is(err, ErrTooLarge) {
 		return false
 	}
 	return errors.Is(err, ErrNetwork) || errors.Is(err, ErrDamaged)
+}
+
+// unreachable reports whether no connection was made, so that nothing was
+// sent.
+func unreachable(err error) bool {
+	var op *net.OpError
+	var dns *net.DNSError
+	var cert *tls.CertificateVerificationError
+	return errors.As(err, &dns) || errors.As(err, &cert) || errors.As(err, &op) && op.Op == "dial"
 }

@@ -25,7 +25,10 @@ func get(ctx context.Context, src source, id Hash, want kind) ([]byte, error) {
 
 func getObject(ctx context.Context, src source, id Hash, want kind) (object, error) {
 	o, ok, err := src.peek(id)
-	if err == nil && !ok {
+	for range maxAsk { // what is fetched may be forgotten again before it is read
+		if ok || err != nil {
+			break
+		}
 		if err = src.fetch(ctx, []Hash{id}, filterExact); err == nil {
 			o, ok, err = src.peek(id)
 		}
@@ -40,6 +43,9 @@ func getObject(ctx context.Context, src source, id Hash, want kind) (object, err
 	}
 	return o, nil
 }
+
+// maxAsk is how often one object is asked for in a row.
+const maxAsk = 3
 
 const (
 	// memoryLimit of trees and small files kept between calls.

@@ -93,8 +93,11 @@ func (t *transaction) add(ctx context.Context, j *job) {
 }
 
 func (t *transaction) plan(ctx context.Context, j *job) {
-	j.result = Result{}
-	if j.err = errors.Join(context.Cause(ctx), context.Cause(j.ctx)); j.err == nil {
+	j.result, j.err = Result{}, context.Cause(ctx)
+	if j.err == nil {
+		j.err = context.Cause(j.ctx)
+	}
+	if j.err == nil {
 		j.result, j.err = t.one(ctx, j)
 	}
 }
@@ -166,12 +169,18 @@ func (t *transaction) one(ctx context.Context, j *job) (Result, error) {
 	}
 	res := Result{Commit: t.last.commit, Base: t.last.commit}
 	change, err := j.plan(tree)
-	if err != nil || change == nil || len(change.Files) == 0 {
-		return res, err
+	if err != nil {
+		return Result{}, err
+	}
+	if change == nil || len(change.Files) == 0 {
+		return res, nil
 	}
 	root, objects, err := makeTree(ctx, t.pack, t.last.root, change.Files)
-	if err != nil || root == t.last.root {
-		return res, err
+	if err != nil {
+		return Result{}, err
+	}
+	if root == t.last.root {
+		return res, nil
 	}
 	c := newCommit{
 		tree: root, parent: t.last.commit, author: r.opts.Author, committer: r.opts.Committer,
@@ -224,7 +233,7 @@ func (t *transaction) deliver(ctx context.Context) (again bool, err error) {
 	r := t.repo
 	q := pushRequest{ref: "refs/heads/" + t.branch, old: t.old, new: t.last.commit, pack: t.pack.finish()}
 	for {
-		err := r.remote.push(ctx, q, r.opts.Messages)
+		err := r.remote.push(ctx, q, r.message)
 		if err == nil {
 			t.settle()
 			return false, nil
@@ -328,7 +337,7 @@ func (t *transaction) overtaken(ctx context.Context, now tip, cause error) (agai
 		}
 	}
 	if t.moved++; t.moved >= maxMoved {
-		return false, failf(ErrMoved, "%s moved %d times while the change was being made", t.branch, t.moved)
+		return false, t.repo.wrap(failf(ErrMoved, "%s moved %d times while the change was being made", t.branch, t.moved))
 	}
 	if pause(ctx, t.repo.movedWait(min(t.moved-1, 6))) != nil {
 		return false, context.Cause(ctx)
