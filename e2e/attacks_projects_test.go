@@ -82,7 +82,6 @@ func debugContainerAttack() attack {
 	}
 	return attack{
 		id: "pod-debug", writer: allProjects, what: "`kubectl debug` with it in the environment", by: podPolicy,
-		commit: func(scene) error { return nil },
 		seen: func(ctx context.Context, a scene) (string, error) {
 			const message = "may not take it into their environment"
 			if err := try(ctx, a); err == nil || !strings.Contains(err.Error(), message) {

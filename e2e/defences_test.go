@@ -31,6 +31,8 @@ const (
 	podPolicy
 	kustomizationPolicy
 	platformPolicy
+	pinnedRecipients
+	signatures
 	noDefence // the cluster has none: only a reader of the repository can refuse
 )
 
@@ -38,6 +40,7 @@ func (d defence) String() string {
 	return [...]string{
 		"project keys", "the platform key stays with the platform", "the project's narrow rights", "`targetNamespace`, then narrow rights", "the narrow rights of `berth`", "pod security",
 		"admission policy `berth-pods`", "admission policy `berth-kustomizations`", "admission policy `berth-platform`",
+		"recipients pinned in the berth key", "signatures",
 		"**not the cluster**",
 	}[d]
 }
@@ -46,7 +49,8 @@ func (d defence) String() string {
 func (d defence) takenAway() string {
 	return [...]string{
 		"with the victim's key in the project's key Secret", "with the platform key in the project's key Secret", "as cluster-admin", "without both", "with `berth` as admin of that namespace",
-		"in a privileged namespace", "without the policy", "without the policy", "without the policy", "",
+		"in a privileged namespace", "without the policy", "without the policy", "without the policy",
+		"once somebody pins it", "with a berth that trusts the signer", "",
 	}[d]
 }
 

@@ -63,24 +63,31 @@ func (s *Stand) Edit(ctx context.Context, message string, edit func(dir string) 
 var errMoved = errors.New("main has moved")
 
 func (s *Stand) editOnce(ctx context.Context, dir, message string, edit func(string) error) (string, error) {
-	if err := runGit(ctx, "", "clone", "--quiet", s.Repository(), dir); err != nil {
-		return "", err
-	}
-	if err := edit(dir); err != nil {
-		return "", err
-	}
-	for _, args := range [][]string{{"add", "--all"}, {"commit", "--quiet", "--allow-empty", "-m", message}} {
-		if err := runGit(ctx, dir, args...); err != nil {
-			return "", err
-		}
-	}
-	if err := runGit(ctx, dir, "push", "--quiet", "origin", "HEAD:main"); err != nil {
-		if strings.Contains(err.Error(), "[rejected]") || strings.Contains(err.Error(), "[remote rejected]") {
-			return "", errMoved
-		}
+	if err := CommitTo(ctx, s.Repository(), dir, message, edit); err != nil {
 		return "", err
 	}
 	return gitOutput(ctx, dir, "rev-parse", "HEAD")
+}
+
+// CommitTo clones a repository into an empty folder, edits the work tree of main
+// there, commits and pushes.
+func CommitTo(ctx context.Context, repository, dir, message string, edit func(dir string) error) error {
+	if err := runGit(ctx, "", "clone", "--quiet", repository, dir); err != nil {
+		return err
+	}
+	if err := edit(dir); err != nil {
+		return err
+	}
+	for _, args := range [][]string{{"add", "--all"}, {"commit", "--quiet", "--allow-empty", "-m", message}} {
+		if err := runGit(ctx, dir, args...); err != nil {
+			return err
+		}
+	}
+	err := runGit(ctx, dir, "push", "--quiet", "origin", "HEAD:main")
+	if err != nil && (strings.Contains(err.Error(), "[rejected]") || strings.Contains(err.Error(), "[remote rejected]")) {
+		return errMoved
+	}
+	return err
 }
 
 // Sync makes Flux fetch now, and waits until it holds the commit or one after it.

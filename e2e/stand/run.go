@@ -81,6 +81,9 @@ func (s *Stand) PlatformKeyFile() string {
 	return filepath.Join(s.Dir, "config", "berth", Cluster+".agekey")
 }
 
+// KeyFile is where `berth init` puts the berth key.
+func (s *Stand) KeyFile() string { return filepath.Join(s.Dir, "config", "berth", "key") }
+
 // Init makes a repository and the cluster berth's: it runs `berth init`, then
 // each command that it prints, and waits until the root Kustomization, which
 // has no project yet, is healthy.
