@@ -15,9 +15,10 @@ type findingList []finding
 // findings are what `berth verify` blocks on the tip.
 func findings(t *testing.T, args ...string) findingList {
 	t.Helper()
-	return findingsIn(t, fleet.GitURL(), args...)
+	return findingsIn(t, fleet.GitURL(), args...).blocking()
 }
 
+// findingsIn are all, warnings too, in one repository.
 func findingsIn(t *testing.T, repository string, args ...string) findingList {
 	t.Helper()
 	args = append([]string{"verify", "--repo", repository, "--output", "json"}, args...)
@@ -27,14 +28,17 @@ func findingsIn(t *testing.T, repository string, args ...string) findingList {
 	if err := json.Unmarshal([]byte(result.Stdout), &report); err != nil {
 		t.Fatalf("berth verify: exit %d: %v\n%s%s", result.Code, err, result.Stdout, result.Stderr)
 	}
-	blocking := slices.DeleteFunc(report.Findings, func(f finding) bool { return f.Level != "blocking" })
-	if want := len(blocking) > 0; want != (result.Code == 3) {
+	if blocking := report.Findings.blocking(); (len(blocking) > 0) != (result.Code == 3) {
 		t.Fatalf("berth verify: exit %d with %d blocking findings", result.Code, len(blocking))
 	}
-	return blocking
+	return report.Findings
 }
 
-// of keeps what is about a project's files, and names the rules.
+func (l findingList) blocking() findingList {
+	return slices.DeleteFunc(slices.Clone(l), func(f finding) bool { return f.Level != "blocking" })
+}
+
+// of names the rules that a project's files break.
 func (l findingList) of(id string) []string {
 	return slices.DeleteFunc(slices.Clone(l), func(f finding) bool {
 		return !strings.Contains(f.File, "/"+id+"/") && !strings.HasSuffix(f.File, "/"+id+".yaml")

@@ -91,7 +91,7 @@ func slippedRecipient(t *testing.T, victim project) outcome {
 	if result := repo.berth(t, victim.owner.token, rotate...); result.Code == 0 || !strings.Contains(result.Stderr, message) {
 		t.Errorf("berth seals for a recipient that was slipped in: exit %d: %s", result.Code, result.Stderr)
 	}
-	found := findingsIn(t, repo.path, "--base", before)
+	found := findingsIn(t, repo.path, "--base", before).blocking()
 
 	// The control: an engineer who believes the change and pins the recipient.
 	key := filepath.Join(t.TempDir(), "key")
@@ -148,7 +148,7 @@ func foreignKey(t *testing.T, victim project) outcome {
 	return outcome{
 		attack:  attack{writer: platformPaths, what: "a project key of one's own, wrapped to the platform key and to oneself", by: signatures},
 		words:   "not on the cluster; `berth create`: … " + message + " …",
-		verify:  findingsIn(t, repo.path, "--base", before).of(victim.id),
+		verify:  findingsIn(t, repo.path, "--base", before).blocking().of(victim.id),
 		control: true,
 	}
 }
