@@ -87,6 +87,10 @@ func (g *globals) concludeReview(r *review.Review) error {
 		g.ui.done("nothing changes on any cluster")
 		return nil
 	}
-	g.ui.done("nothing blocking, %s", count(len(r.Findings), string(verify.Warning)))
+	warnings := ""
+	if n := len(r.Findings); n > 0 {
+		warnings = ", " + count(n, string(verify.Warning))
+	}
+	g.ui.done("nothing blocking%s", warnings)
 	return nil
 }

@@ -3,6 +3,7 @@ package project
 import (
 	"context"
 	"io/fs"
+	"slices"
 
 	"github.com/berth-gitops/berth/generator"
 	"github.com/berth-gitops/berth/internal/review"
@@ -19,14 +20,16 @@ func (s *Steps) Review(ctx context.Context, base, head string) (*review.Review, 
 	if err != nil {
 		return nil, err
 	}
-	policy, err := s.platform(c.Base)
+	policy, err := s.platform(c.Tip)
 	if err != nil {
 		return nil, err
 	}
 	settings := policy
-	if doc, err := fs.ReadFile(c.Head, generator.PlatformPath); err == nil {
-		if p, err := generator.ParsePlatform(generator.PlatformPath, doc); err == nil {
-			settings = p
+	if slices.Contains(c.Changed, generator.PlatformPath) {
+		if doc, err := fs.ReadFile(c.Head, generator.PlatformPath); err == nil {
+			if p, err := generator.ParsePlatform(generator.PlatformPath, doc); err == nil {
+				settings = p
+			}
 		}
 	}
 	return review.Build(ctx, review.Input{

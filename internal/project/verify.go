@@ -13,8 +13,12 @@ import (
 
 // Comparison is a change: what a base becomes.
 type Comparison struct {
+	// Tip is the revision to compare with as it is now. It says what counts.
+	Tip *gitrepo.Tree
+	// Base is where the change starts from: the newest commit that Tip and Head
+	// share, so that what others have done since is not taken for its undoing.
 	Base, Head *gitrepo.Tree
-	Changed    []string // paths of files that differ
+	Changed    []string // paths of files that differ between Base and Head
 }
 
 // Compare opens the change from base to head, both revisions; an empty head is the
@@ -30,10 +34,16 @@ func (s *Steps) Compare(ctx context.Context, base, head string) (*Comparison, er
 	if err != nil {
 		return nil, err
 	}
-	if c.Base, err = s.Repo.At(ctx, base); err != nil {
+	if c.Tip, err = s.Repo.At(ctx, base); err != nil {
+		return nil, err
+	}
+	if c.Base, err = s.forkPoint(ctx, c.Tip, c.Head); err != nil {
 		return nil, err
 	}
 	if c.Changed, err = c.Head.Differences(c.Base); err != nil {
+		return nil, err
+	}
+	if err := c.Tip.Prefetch(ctx, generator.PlatformPath); err != nil {
 		return nil, err
 	}
 	wanted := append(touched(c.Changed), generator.PlatformPath)
@@ -43,6 +53,18 @@ func (s *Steps) Compare(ctx context.Context, base, head string) (*Comparison, er
 		}
 	}
 	return &c, nil
+}
+
+// forkPoint is what tip and head share, or tip where they share nothing.
+func (s *Steps) forkPoint(ctx context.Context, tip, head *gitrepo.Tree) (*gitrepo.Tree, error) {
+	if tip.Root() == head.Root() {
+		return tip, nil
+	}
+	id, err := s.Repo.MergeBase(ctx, tip.Commit(), head.Commit())
+	if err != nil || id.IsZero() || id == tip.Commit() {
+		return tip, err
+	}
+	return s.Repo.At(ctx, id.String())
 }
 
 // touched names what to fetch for a change: projects as a whole, other files alone.
@@ -102,9 +124,9 @@ func (s *Steps) Verify(ctx context.Context, base, identities string) (*verify.Re
 	return verify.Check(ctx, in)
 }
 
-// judge verifies a change by what its base says.
+// judge verifies a change by what the tip of its base says.
 func (s *Steps) judge(ctx context.Context, c *Comparison, identities string) (*verify.Report, error) {
-	in, err := s.input(c.Base)
+	in, err := s.input(c.Tip)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,8 @@ import (
 //
 // A file that differs although its digest is right was written by another version of
 // berth, or by somebody who can compute a digest. It is taken for the first when the
-// change did not write it, or when Base differs from its own rendering in the same way.
+// change touched neither it nor its spec, or when Base differs from its own rendering in
+// the same way.
 func (c *checker) checkRendered(want, was map[string][]byte) error {
 	drifted := false
 	var absent []string
@@ -49,8 +50,12 @@ func (c *checker) checkRendered(want, was map[string][]byte) error {
 		switch {
 		case err != nil:
 			return err
-		case c.changed(name) && !same:
+		case same || c.Base == nil:
+			c.add(ruleOutdated, name, 0, "is not what this version of berth renders")
+		case c.changed(name):
 			c.add(ruleNotRendered, name, 0, "this change wrote it, and its spec renders something else")
+		case !bytes.Equal(want[name], was[name]):
+			c.add(ruleNotRendered, name, 0, "this change makes its spec render something else, and left the file as it was")
 		default:
 			c.add(ruleOutdated, name, 0, "is not what this version of berth renders")
 		}

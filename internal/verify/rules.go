@@ -298,8 +298,8 @@ func generatedRules() []Rule {
 			Why:  "It no longer says what the spec says, and berth stops at it.",
 			Mend: "Put the change into project.yaml or a component, then `berth create project ID --overwrite`.",
 		}, {
-			ID: ruleNotRendered, What: "With --base: a generated file that this change wrote is not what its spec renders, though its digest is right.",
-			Why:  "A digest proves nothing against somebody who means it: anyone can compute one.",
+			ID: ruleNotRendered, What: "With --base: a generated file that this change wrote, or whose spec it changed, is not what the spec renders, though its digest is right.",
+			Why:  "Flux applies the file and not the spec; and anyone can compute a digest, so it proves nothing against somebody who means it.",
 			Mend: "Write it with the version of berth that checks it; run `berth create project ID` again.",
 		}, {
 			ID: ruleMissing, What: "A generated file is not there.",
