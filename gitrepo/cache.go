@@ -99,9 +99,12 @@ func (c *cacheDir) write(p *pack) error {
 		if c.has(e.id) {
 			continue
 		}
-		o, err := p.at(e.off, nil)
-		if err != nil {
-			return err
+		o, ok := p.small[e.id]
+		if !ok {
+			var err error
+			if o, err = p.at(e.off, nil); err != nil {
+				return err
+			}
 		}
 		data := encodeLoose(o)
 		c.grown.Add(int64(len(data)))

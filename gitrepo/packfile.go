@@ -34,8 +34,8 @@ type pack struct {
 	// keeps what it found.
 	outside func(Hash) (object, error)
 	extra   map[Hash]object
-	// inflated is the size of all objects of a fetched pack.
-	inflated int64
+	// small holds all objects of a fetched pack when they are few.
+	small map[Hash]object
 
 	inflaters sync.Pool
 }

@@ -16,6 +16,8 @@ const (
 	spoolMemory = 8 << 20
 	// maxPack bounds what a server may send in answer to one fetch.
 	maxPack = 4 << 30
+	// smallPack is what the objects of a pack may take that is kept as objects.
+	smallPack = 4 << 20
 	// indexMemory is kept of delta bases while a pack is indexed.
 	indexMemory = 32 << 20
 )
@@ -119,7 +121,7 @@ func receivePackStream(r io.Reader, dir string, outside func(Hash) (object, erro
 		_ = s.close()
 		return nil, err
 	}
-	p := &pack{r: s.readerAt(), size: s.size, close: s.close, outside: outside, extra: map[Hash]object{}}
+	p := &pack{r: s.readerAt(), size: s.size, close: s.close, outside: outside, extra: map[Hash]object{}, small: map[Hash]object{}}
 	x, err := p.scan()
 	if err != nil {
 		_ = s.close()
@@ -160,6 +162,7 @@ type packScan struct {
 	off, end int64
 	done     memIndex
 	deltas   []int64 // offsets
+	kept     int64   // bytes in p.small
 	z        inflater
 }
 
@@ -175,11 +178,7 @@ func (s *packScan) run(count int64) error {
 			s.deltas = append(s.deltas, s.off)
 			err = s.z.copyTo(io.Discard, e.size)
 		} else {
-			h := sha1.New()
-			h.Write(objectHeader(e.kind, e.size))
-			err = s.z.copyTo(h, e.size)
-			s.done = append(s.done, memIndexEntry{Hash(h.Sum(nil)), s.off})
-			s.p.inflated += e.size
+			err = s.whole(e)
 		}
 		if err != nil {
 			return err
@@ -191,6 +190,34 @@ func (s *packScan) run(count int64) error {
 		s.off = e.dataAt + at - int64(s.z.buf.Buffered())
 	}
 	return nil
+}
+
+// whole reads an object that is no delta.
+func (s *packScan) whole(e packEntry) error {
+	if s.kept+e.size <= smallPack {
+		data, err := s.z.all(e.size)
+		if err == nil {
+			s.add(object{kind: e.kind, data: data}, s.off)
+		}
+		return err
+	}
+	h := sha1.New()
+	h.Write(objectHeader(e.kind, e.size))
+	err := s.z.copyTo(h, e.size)
+	s.done = append(s.done, memIndexEntry{Hash(h.Sum(nil)), s.off})
+	s.kept, s.p.small = smallPack, nil
+	return err
+}
+
+func (s *packScan) add(o object, off int64) {
+	id := o.hash()
+	s.done = append(s.done, memIndexEntry{id, off})
+	if s.kept += int64(len(o.data)) + lruOverhead; s.kept > smallPack {
+		s.p.small = nil
+	}
+	if s.p.small != nil {
+		s.p.small[id] = o
+	}
 }
 
 func (s *packScan) checkTrailer() error {
@@ -225,8 +252,7 @@ func (s *packScan) resolve() (memIndex, error) {
 			if err != nil {
 				return nil, err
 			}
-			s.done = append(s.done, memIndexEntry{o.hash(), off})
-			s.p.inflated += int64(len(o.data))
+			s.add(o, off)
 		}
 		s.sort()
 		s.p.index = s.done

@@ -250,6 +250,7 @@ func (s *store) ask(ctx context.Context, q fetchRequest) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	got.small = nil
 	s.packs = append(s.packs[:len(s.packs):len(s.packs)], got)
 	s.shed()
 	return nil
@@ -258,20 +259,11 @@ func (s *store) ask(ctx context.Context, q fetchRequest) error {
 // absorb keeps the objects of a small pack instead of the pack. Only what can
 // be asked for again one by one may be forgotten again one by one.
 func (s *store) absorb(p *pack) bool {
-	x, _ := p.index.(memIndex)
-	if p.inflated+int64(len(x))*lruOverhead > memoryLimit/4 || !s.remote.partial() {
+	if p.small == nil || !s.remote.partial() {
 		return false
 	}
-	objects := make([]object, len(x))
-	for i, e := range x {
-		o, err := p.at(e.off, nil)
-		if err != nil || o.hash() != e.id {
-			return false
-		}
-		objects[i] = o
-	}
-	for i, e := range x {
-		s.keep(e.id, objects[i])
+	for id, o := range p.small {
+		s.keep(id, o)
 	}
 	return true
 }
