@@ -21,8 +21,9 @@ func findings(t *testing.T, args ...string) findingList {
 // findingsIn are all, warnings too, in one repository.
 func findingsIn(t *testing.T, repository string, args ...string) findingList {
 	t.Helper()
-	args = append([]string{"verify", "--repo", repository, "--output", "json"}, args...)
-	result, err := fleet.Run(t.Context(), "", fleet.Berth, args...)
+	// As in CI: no berth key is at hand.
+	args = append([]string{"XDG_CONFIG_HOME=" + t.TempDir(), fleet.Berth, "verify", "--repo", repository, "--output", "json"}, args...)
+	result, err := fleet.Run(t.Context(), "", "env", args...)
 	must(t, err)
 	var report struct{ Findings findingList }
 	if err := json.Unmarshal([]byte(result.Stdout), &report); err != nil {

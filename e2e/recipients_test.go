@@ -141,7 +141,7 @@ func foreignKey(t *testing.T, victim project) outcome {
 
 	path := "tenants/" + stand.Cluster + "/" + victim.id + "/project-key.sops.yaml"
 	repo.edit(t, func(dir string) error { return os.WriteFile(filepath.Join(dir, path), theirs.read(t, path), 0o600) })
-	const message = "signed by a key that is not trusted"
+	const message = "signed with unknown berth key"
 	if result := repo.berth(t, victim.owner.token, "create", "project", victim.id, "--password-stdin"); result.Code == 0 || !strings.Contains(result.Stderr, message) {
 		t.Errorf("berth seals to a project key that is not its own: exit %d: %s", result.Code, result.Stderr)
 	}
