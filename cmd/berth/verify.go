@@ -12,7 +12,7 @@ import (
 )
 
 func newVerifyCommand(g *globals) *cobra.Command {
-	var base, ageKeyFile string
+	var base, head, ageKeyFile string
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check the repository, or a change to it, with public keys alone",
@@ -28,15 +28,16 @@ opened as well, and their MAC and content checked.
 		Example: "  berth verify\n  berth verify --branch berth/shop --base main",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return g.verify(cmd.Context(), base, ageKeyFile)
+			return g.verify(cmd.Context(), base, head, ageKeyFile)
 		},
 	}
 	cmd.Flags().StringVar(&base, "base", "", "`revision` to compare with: a branch, tag or commit")
+	cmd.Flags().StringVar(&head, "head", "", "`revision` to check (default the tip of --branch)")
 	cmd.Flags().StringVar(&ageKeyFile, "age-key-file", "", "age identity `file` with the platform key, to open sealed files with")
 	return cmd
 }
 
-func (g *globals) verify(ctx context.Context, base, ageKeyFile string) error {
+func (g *globals) verify(ctx context.Context, base, head, ageKeyFile string) error {
 	steps, err := g.steps(ctx)
 	if err != nil {
 		return err
@@ -47,7 +48,7 @@ func (g *globals) verify(ctx context.Context, base, ageKeyFile string) error {
 			return usageError{err}
 		}
 	}
-	report, err := steps.Verify(ctx, base, string(identities))
+	report, err := steps.Verify(ctx, base, head, string(identities))
 	if err != nil {
 		return err
 	}

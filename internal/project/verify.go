@@ -26,12 +26,7 @@ type Comparison struct {
 func (s *Steps) Compare(ctx context.Context, base, head string) (*Comparison, error) {
 	var c Comparison
 	var err error
-	if head == "" {
-		c.Head, err = s.Repo.Tip(ctx, s.Branch)
-	} else {
-		c.Head, err = s.Repo.At(ctx, head)
-	}
-	if err != nil {
+	if c.Head, err = s.at(ctx, head); err != nil {
 		return nil, err
 	}
 	if c.Tip, err = s.Repo.At(ctx, base); err != nil {
@@ -98,30 +93,38 @@ func literal(name string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
 }
 
-// Verify judges the branch with public keys alone; with base, a revision, only what
-// differs from it, and by its settings. identities is the text of an age identity file
-// with platform keys, or empty.
-func (s *Steps) Verify(ctx context.Context, base, identities string) (*verify.Report, error) {
+// Verify judges head, a revision or else the branch's tip, with public keys alone; with
+// base, a revision, only what differs from it, and by its settings. identities is the
+// text of an age identity file with platform keys, or empty.
+func (s *Steps) Verify(ctx context.Context, base, head, identities string) (*verify.Report, error) {
 	if base != "" {
-		c, err := s.Compare(ctx, base, "")
+		c, err := s.Compare(ctx, base, head)
 		if err != nil {
 			return nil, err
 		}
 		return s.judge(ctx, c, identities)
 	}
-	tip, err := s.Repo.Tip(ctx, s.Branch)
+	tree, err := s.at(ctx, head)
 	if err != nil {
 		return nil, err
 	}
-	if err := tip.Prefetch(ctx, "*"); err != nil {
+	if err := tree.Prefetch(ctx, "*"); err != nil {
 		return nil, err
 	}
-	in, err := s.input(tip)
+	in, err := s.input(tree)
 	if err != nil {
 		return nil, err
 	}
-	in.Head, in.Identities = tip, identities
+	in.Head, in.Identities = tree, identities
 	return verify.Check(ctx, in)
+}
+
+// at returns a revision, or the branch's tip for "".
+func (s *Steps) at(ctx context.Context, revision string) (*gitrepo.Tree, error) {
+	if revision == "" {
+		return s.Repo.Tip(ctx, s.Branch)
+	}
+	return s.Repo.At(ctx, revision)
 }
 
 // judge verifies a change by what the tip of its base says.

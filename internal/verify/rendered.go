@@ -24,7 +24,7 @@ func (c *checker) checkRendered(want, was map[string][]byte) error {
 	var absent []string
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		if !isFile(c.Head, name) {
-			if _, err := lstat(c.Head, name); isMissing(err) {
+			if info, err := lstat(c.Head, name); isMissing(err) || err == nil && info.IsDir() {
 				absent = append(absent, name)
 			}
 			continue

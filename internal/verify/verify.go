@@ -188,12 +188,8 @@ func (c *checker) changed(name string) bool {
 
 // base returns a file of Base, or nil.
 func (c *checker) base(name string) ([]byte, error) {
-	if c.Base == nil {
+	if c.Base == nil || !isFile(c.Base, name) {
 		return nil, nil
 	}
-	doc, err := fs.ReadFile(c.Base, name)
-	if err != nil && (errors.Is(err, fs.ErrNotExist) || isSpecial(c.Base, name)) {
-		return nil, nil
-	}
-	return doc, err
+	return fs.ReadFile(c.Base, name)
 }
