@@ -43,7 +43,7 @@ type fragileConn struct {
 
 func (c *fragileConn) spend(n int, err error) (int, error) {
 	if c.left.Add(-int64(n)) < 0 {
-		_ = c.Conn.Close()
+		_ = c.Close()
 		return 0, net.ErrClosed
 	}
 	return n, err
