@@ -36,29 +36,11 @@ func (c *checker) checkRendered(want, was map[string][]byte) error {
 		if f == nil || bytes.Equal(f.data, want[name]) {
 			continue
 		}
-		generated, pristine := generator.Generated(f.data)
-		switch {
-		case !generated:
-			c.add(ruleEdited, name, 1, "does not begin with berth's header")
-			continue
-		case !pristine:
-			c.add(ruleEdited, name, 0, "its digest is not that of its content")
-			continue
-		}
-		drifted = true
-		same, err := c.sameDrift(name, f.data, want[name], was[name])
-		switch {
-		case err != nil:
+		pristine, err := c.checkDiffering(f, want[name], was[name])
+		if err != nil {
 			return err
-		case same || c.Base == nil:
-			c.add(ruleOutdated, name, 0, "is not what this version of berth renders")
-		case c.changed(name):
-			c.add(ruleNotRendered, name, 0, "this change wrote it, and its spec renders something else")
-		case !bytes.Equal(want[name], was[name]):
-			c.add(ruleNotRendered, name, 0, "this change makes its spec render something else, and left the file as it was")
-		default:
-			c.add(ruleOutdated, name, 0, "is not what this version of berth renders")
 		}
+		drifted = drifted || pristine
 	}
 	for _, name := range absent {
 		before, err := c.base(name)
@@ -72,6 +54,32 @@ func (c *checker) checkRendered(want, was map[string][]byte) error {
 		}
 	}
 	return nil
+}
+
+// checkDiffering finds out why a file is not what its spec renders. pristine says that
+// its digest is right.
+func (c *checker) checkDiffering(f *file, want, was []byte) (pristine bool, err error) {
+	generated, pristine := generator.Generated(f.data)
+	switch {
+	case !generated:
+		c.add(ruleEdited, f.path, 1, "does not begin with berth's header")
+		return false, nil
+	case !pristine:
+		c.add(ruleEdited, f.path, 0, "its digest is not that of its content")
+		return false, nil
+	}
+	same, err := c.sameDrift(f.path, f.data, want, was)
+	switch {
+	case err != nil:
+		return true, err
+	case c.Base != nil && !same && c.changed(f.path):
+		c.add(ruleNotRendered, f.path, 0, "this change wrote it, and its spec renders something else")
+	case c.Base != nil && !same && !bytes.Equal(want, was):
+		c.add(ruleNotRendered, f.path, 0, "this change makes its spec render something else, and left the file as it was")
+	default:
+		c.add(ruleOutdated, f.path, 0, "is not what this version of berth renders")
+	}
+	return true, nil
 }
 
 // sameDrift says that whatever sets got apart from want sets the base's file apart
