@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +24,7 @@ type initOptions struct {
 	platformKeyFile string
 	postQuantum     bool
 	overwrite       bool
+	codeOwners      []string
 	pull            pullRequestOptions
 }
 
@@ -56,6 +58,7 @@ read. Keep a copy of each in a safe. An existing key is used, never overwritten.
 	f.BoolVar(&o.postQuantum, "post-quantum", false, "make a hybrid post-quantum platform key; needs kustomize-controller 1.9 or newer")
 	f.StringVar(&o.cluster.IngressNamespace, "ingress-namespace", "", "`namespace` of the ingress controller (default kube-system, as on k3s)")
 	f.StringVar(&o.cluster.IngressClass, "ingress-class", "", "ingress `class` (default: the cluster's own)")
+	f.StringArrayVar(&o.codeOwners, "code-owners", nil, "write a CODEOWNERS file that asks this `user` or team, as in @acme/platform, to review platform files; repeat for more")
 	o.pull.addFlags(f)
 	f.BoolVar(&o.overwrite, "overwrite", false, "replace berth's own files that were edited by hand")
 	return cmd
@@ -64,6 +67,11 @@ read. Keep a copy of each in a safe. An existing key is used, never overwritten.
 func (g *globals) init(ctx context.Context, o initOptions) error {
 	if o.cluster.Name == "" {
 		return usagef("name the cluster with --cluster")
+	}
+	for _, owner := range o.codeOwners {
+		if strings.ContainsFunc(owner, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '#' }) || !strings.Contains(owner, "@") {
+			return usagef("--code-owners %q is no @user, @org/team or mail address", owner)
+		}
 	}
 	if err := generator.CheckClusterName(o.cluster.Name); err != nil {
 		return err
@@ -99,7 +107,7 @@ func (g *globals) init(ctx context.Context, o initOptions) error {
 	if err := g.pin(steps.Key, o.cluster.Recipients); err != nil {
 		return err
 	}
-	result, err := steps.Init(ctx, project.InitRequest{Cluster: o.cluster, Name: o.name, Overwrite: o.overwrite})
+	result, err := steps.Init(ctx, project.InitRequest{Cluster: o.cluster, Name: o.name, CodeOwners: o.codeOwners, Overwrite: o.overwrite})
 	if err != nil {
 		return err
 	}

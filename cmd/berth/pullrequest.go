@@ -18,15 +18,13 @@ import (
 
 // pullRequestOptions turn a write into a pull request.
 type pullRequestOptions struct {
-	on                   bool
-	kind, api, tokenFile string
+	on    bool
+	forge forgeOptions
 }
 
 func (o *pullRequestOptions) addFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.on, "pull-request", false, "propose the change by a pull request instead of writing to the branch")
-	f.StringVar(&o.kind, "forge", os.Getenv("BERTH_FORGE"), "`github`, gitlab, gitea or forgejo, when the address does not tell (BERTH_FORGE)")
-	f.StringVar(&o.api, "forge-api", os.Getenv("BERTH_FORGE_API"), "base `URL` of the forge's API, when it does not follow from the repository's (BERTH_FORGE_API)")
-	f.StringVar(&o.tokenFile, "forge-token-file", "", "`file` with the forge's token (default GITHUB_TOKEN, GITLAB_TOKEN or GITEA_TOKEN, by the kind of forge)")
+	o.forge.addFlags(f)
 }
 
 // open returns the forge to open pull requests on, or nil when they are not wanted.
@@ -34,6 +32,21 @@ func (o *pullRequestOptions) open(g *globals) (*forge.Forge, error) {
 	if !o.on {
 		return nil, nil
 	}
+	return o.forge.open(g)
+}
+
+// forgeOptions say where pull requests are kept, and as whom to speak there.
+type forgeOptions struct {
+	kind, api, tokenFile string
+}
+
+func (o *forgeOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.kind, "forge", os.Getenv("BERTH_FORGE"), "`github`, gitlab, gitea or forgejo, when the address does not tell (BERTH_FORGE)")
+	f.StringVar(&o.api, "forge-api", os.Getenv("BERTH_FORGE_API"), "base `URL` of the forge's API, when it does not follow from the repository's (BERTH_FORGE_API)")
+	f.StringVar(&o.tokenFile, "forge-token-file", "", "`file` with the forge's token (default GITHUB_TOKEN, GITLAB_TOKEN or GITEA_TOKEN, by the kind of forge)")
+}
+
+func (o *forgeOptions) open(g *globals) (*forge.Forge, error) {
 	kind, err := forge.ParseKind(o.kind)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--forge: %w", err)}
@@ -48,7 +61,7 @@ func (o *pullRequestOptions) open(g *globals) (*forge.Forge, error) {
 		return nil, err
 	}
 	if token == "" {
-		return nil, usagef("a pull request needs a token of the forge: %s or --forge-token-file", variable)
+		return nil, usagef("the forge needs a token: %s or --forge-token-file", variable)
 	}
 	client, err := forgeClient(g.git.caFile)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +15,8 @@ import (
 type reviewOptions struct {
 	base, head string
 	limit      int
+	comment    int64
+	forge      forgeOptions
 }
 
 func newReviewCommand(g *globals) *cobra.Command {
@@ -42,6 +45,8 @@ what changed is built; nothing of the change is run, and no secret is printed.
 	f.StringVar(&o.base, "base", "", "`revision` that the change starts from: a branch, tag or commit")
 	f.StringVar(&o.head, "head", "", "`revision` to review (default the tip of --branch)")
 	f.IntVar(&o.limit, "limit", review.DefaultLimit, "most `bytes` of Markdown")
+	f.Int64Var(&o.comment, "comment", 0, "also post the review to the pull request with this `number`, in one comment that is kept current")
+	o.forge.addFlags(f)
 	return cmd
 }
 
@@ -61,6 +66,11 @@ func (g *globals) review(ctx context.Context, o reviewOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.comment != 0 {
+		if err := g.postReview(ctx, o, r); err != nil {
+			return err
+		}
+	}
 	switch g.output {
 	case "json", "yaml":
 		err = g.ui.print(r, g.output)
@@ -76,6 +86,21 @@ func (g *globals) review(ctx context.Context, o reviewOptions) error {
 		return err
 	}
 	return g.concludeReview(r)
+}
+
+// postReview makes the review the text of berth's one comment on a pull request.
+func (g *globals) postReview(ctx context.Context, o reviewOptions, r *review.Review) error {
+	pulls, err := o.forge.open(g)
+	if err != nil {
+		return err
+	}
+	_, text, _ := strings.Cut(r.Markdown(min(o.limit, pulls.BodyLimit())), "\n") // the forge's package marks it itself
+	url, outcome, err := pulls.Comment(ctx, o.comment, "berth:review", text)
+	if err != nil {
+		return err
+	}
+	g.ui.action("comment %s: %s", outcome, url)
+	return nil
 }
 
 func (g *globals) concludeReview(r *review.Review) error {

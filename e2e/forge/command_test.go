@@ -120,6 +120,16 @@ func TestCommandProposes(t *testing.T) {
 		t.Errorf("after the base moved: %+v", moved)
 	}
 
+	// A review is one comment, kept current.
+	head := fmt.Sprintf("refs/pull/%d/head", number)
+	for range 2 {
+		p.must("", "review", "--base", "main", "--head", head, "--comment", fmt.Sprint(number))
+	}
+	if comments := p.r.Comments(t, number); len(comments) != 1 || !strings.Contains(comments[0], "ghcr.io/alice/shop:v1") || strings.Contains(comments[0], "ghp_alice") {
+		t.Errorf("comments: %q", comments)
+	}
+	p.must("", "verify", "--base", "main", "--head", head)
+
 	p.r.Merge(t, number)
 	merged := p.propose("ghp_alice", create...)
 	if merged.Changed || merged.PullRequest != nil {
@@ -157,7 +167,7 @@ func TestCommandSaysWhy(t *testing.T) {
 	create := []string{"create", "project", "shop", "--owner", "alice", "--image", "nginx:1.27", "--env", "production", "--pull-request"}
 	env := p.env
 	for name, test := range map[string]struct{ token, want string }{
-		"no token":        {"", "needs a token of the forge: GITEA_TOKEN"},
+		"no token":        {"", "the forge needs a token: GITEA_TOKEN"},
 		"bad token":       {"nonsense", "check the forge's token"},
 		"read-only token": {p.r.TokenText(forgetest.Reader), "needs write access"},
 	} {

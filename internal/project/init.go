@@ -14,6 +14,9 @@ type InitRequest struct {
 	Cluster generator.Cluster // what is empty keeps its committed value
 	Name    string            // of the platform, for a new repository
 
+	// CodeOwners, when set, are the users or teams of a CODEOWNERS file.
+	CodeOwners []string
+
 	// Overwrite replaces files of berth's own that were edited by hand.
 	Overwrite bool
 }
@@ -62,7 +65,7 @@ func (s *Steps) Init(ctx context.Context, req InitRequest) (*InitResult, error) 
 
 func (s *Steps) planInit(ctx context.Context, tip fs.FS, req InitRequest) (*InitResult, error) {
 	folder := "clusters/" + req.Cluster.Name
-	if err := prefetch(ctx, tip, generator.PlatformPath, ".sops.yaml", clusterFile(req.Cluster.Name), folder+"/kustomization.yaml"); err != nil {
+	if err := prefetch(ctx, tip, generator.PlatformPath, ".sops.yaml", generator.CodeOwnersPath, clusterFile(req.Cluster.Name), folder+"/kustomization.yaml"); err != nil {
 		return nil, err
 	}
 	prior, err := readFile(tip, generator.PlatformPath)
@@ -93,13 +96,20 @@ func (s *Steps) planInit(ctx context.Context, tip fs.FS, req InitRequest) (*Init
 	if err != nil {
 		return nil, err
 	}
+	if len(req.CodeOwners) > 0 {
+		files[generator.CodeOwnersPath] = generator.CodeOwners(req.CodeOwners)
+	}
 	result := &InitResult{Platform: platform}
-	// A .sops.yaml of the team's own serves its other files; berth does not need one.
-	if sops, err := readFile(tip, ".sops.yaml"); err != nil {
-		return nil, err
-	} else if generated, _ := generator.Generated(sops); sops != nil && !generated {
-		delete(files, ".sops.yaml")
-		result.Left = []string{".sops.yaml"}
+	// A team may have these two already, for its other files; berth can do without.
+	for _, name := range []string{".sops.yaml", generator.CodeOwnersPath} {
+		before, err := readFile(tip, name)
+		if err != nil {
+			return nil, err
+		}
+		if generated, _ := generator.Generated(before); before != nil && files[name] != nil && !generated {
+			delete(files, name)
+			result.Left = append(result.Left, name)
+		}
 	}
 	if result.Files, _, err = compare(tip, files, nil, req.Overwrite); err != nil {
 		return nil, err
