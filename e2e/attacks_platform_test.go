@@ -167,8 +167,42 @@ stringData: {evil.txt: not an age key}
 kind: Namespace
 metadata: {name: kube-node-lease, annotations: {evil: "yes", kustomize.toolkit.fluxcd.io/prune: disabled}}
 `, platformPolicy, func(ctx context.Context, _ scene) error { return marked(ctx, core("Namespace"), "", "kube-node-lease") }),
-		slip("foreign-account", "a RoleBinding that lets the project's ServiceAccount into alice's namespace",
+		slip("foreign-project", "another project's Namespace, with less pod security, in one's own platform half",
+			"may only come from that project's own tenant-<id>", `apiVersion: v1
+kind: Namespace
+metadata:
+  name: QUAY
+  annotations: {evil: "yes"}
+  labels: {berth/project: quay, berth/environment: dev, pod-security.kubernetes.io/enforce: privileged}
+`, platformPolicy, func(ctx context.Context, a scene) error {
+				return marked(ctx, core("Namespace"), "", a.quay.namespace("dev"))
+			}),
+		slip("foreign-kustomization", "another project's Flux Kustomization, suspended, in one's own platform half",
+			"may only come from its own tenant-<id>", `apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: QUAY, namespace: flux-projects, annotations: {evil: "yes"}}
+spec:
+  interval: 1h
+  prune: true
+  suspend: true
+  path: ./projects/quay/overlays/dev
+  targetNamespace: QUAY
+  serviceAccountName: QUAY
+  deletionPolicy: Orphan
+  sourceRef: {kind: GitRepository, name: flux-projects}
+  decryption: {provider: sops, secretRef: {name: sops-quay}}
+`, kustomizationPolicy, func(ctx context.Context, a scene) error {
+				return marked(ctx, kustomizationKind(), stand.Namespace, a.quay.namespace("dev"))
+			}),
+		slip("foreign-subject", "a RoleBinding that lets alice's ServiceAccount into one's own namespace",
 			"must give berth-project to the namespace's own ServiceAccount", `apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: evil, namespace: "SELF", annotations: {evil: "yes"}}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: berth-project}
+subjects: [{kind: ServiceAccount, name: "VICTIM", namespace: flux-projects}]
+`, platformPolicy, func(ctx context.Context, a scene) error { return marked(ctx, binding, a.namespace(), "evil") }),
+		slip("foreign-account", "a RoleBinding that lets the project's ServiceAccount into alice's namespace",
+			"may only come from that project's own tenant-<id>", `apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: {name: evil, namespace: "VICTIM", annotations: {evil: "yes"}}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: berth-project}

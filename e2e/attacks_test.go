@@ -40,6 +40,7 @@ type scene struct {
 	dir    string  // the attacker's work tree, while he commits
 	self   project // the project that he writes
 	victim project // whose token he wants
+	quay   project // a bystander, whose platform half he wants
 	commit string  // that of the attack, when it is made
 }
 
@@ -54,7 +55,7 @@ func (a scene) victimSealed() string {
 
 // fill puts the namespaces into a manifest.
 func (a scene) fill(manifest string) string {
-	return strings.NewReplacer("SELF", a.namespace(), "VICTIM", a.victim.namespace("dev")).Replace(manifest)
+	return strings.NewReplacer("SELF", a.namespace(), "VICTIM", a.victim.namespace("dev"), "QUAY", a.quay.namespace("dev")).Replace(manifest)
 }
 
 // An outcome is one row of the table in docs/attacks.md.
@@ -69,7 +70,7 @@ var only = flag.String("attack", "", "try only the attacks whose id matches this
 
 func TestAttacks(t *testing.T) {
 	alice, mallory := newUser("alice"), newUser("mallory")
-	victim := create(t, alice, "shop", "dev")
+	victim, quay := create(t, alice, "shop", "dev"), create(t, alice, "quay", "dev")
 	attacks := slices.Concat(ownProjectAttacks(), allProjectsAttacks(), platformAttacks())
 	attacks = slices.DeleteFunc(attacks, func(a attack) bool { return !regexp.MustCompile(*only).MatchString(a.id) })
 	scenes := make([]scene, len(attacks))
@@ -79,7 +80,7 @@ func TestAttacks(t *testing.T) {
 		if a.writer == allProjects {
 			owner = newUser("owner-of-" + a.id) // the project is the victim's own
 		}
-		scenes[i] = scene{self: push(t, owner, a.id, "dev"), victim: victim}
+		scenes[i] = scene{self: push(t, owner, a.id, "dev"), victim: victim, quay: quay}
 		all = append(all, scenes[i].self)
 	}
 	t.Cleanup(func() { removeAll(t, all) })
@@ -88,7 +89,7 @@ func TestAttacks(t *testing.T) {
 			a.prepare(t, scenes[i])
 		}
 	}
-	peace := settle(t, append(all, victim)...)
+	peace := settle(t, append(all, victim, quay)...)
 	if found := findings(t); len(found) > 0 {
 		t.Fatalf("berth verify blocks what berth itself wrote: %v", found)
 	}
@@ -120,7 +121,7 @@ func TestAttacks(t *testing.T) {
 			}
 		})
 	}
-	must(t, fleet.Ready(t.Context(), commit, victim.names()...)) // nobody was stopped by all this
+	must(t, fleet.Ready(t.Context(), commit, append(victim.names(), quay.names()...)...)) // nobody was stopped by all this
 
 	takeDefencesAway(t, attacks, scenes)
 	for i, a := range attacks {

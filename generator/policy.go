@@ -131,11 +131,11 @@ func kustomizationPolicy(cluster string) *admissionv1.ValidatingAdmissionPolicy 
 		}},
 		Variables: []admissionv1.Variable{
 			{Name: "name", Expression: "object.metadata.name"},
-			{Name: "isProject", Expression: `variables.name.matches('^project-[a-z0-9]([a-z0-9-]*[a-z0-9])?-[a-z0-9]{1,16}$')`},
+			{Name: "isProject", Expression: isProjectName("variables.name")},
 			{Name: "isTenant", Expression: `variables.name.matches('^tenant-[a-z0-9]([a-z0-9-]*[a-z0-9])?$')`},
 			{Name: "isRoot", Expression: "variables.name == '" + RootKustomization + "'"},
 			{Name: "environment", Expression: "variables.isProject ? variables.name.substring(variables.name.lastIndexOf('-') + 1) : ''"},
-			{Name: "id", Expression: "variables.isProject ? variables.name.substring(8, variables.name.lastIndexOf('-')) : " +
+			{Name: "id", Expression: "variables.isProject ? " + projectOf("variables.name") + " : " +
 				"variables.isTenant ? variables.name.substring(7) : ''"},
 			{Name: "path", Expression: "variables.isProject ? './projects/' + variables.id + '/overlays/' + variables.environment : " +
 				"variables.isTenant ? './tenants/" + cluster + "/' + variables.id : './fleet/" + cluster + "'"},
@@ -156,10 +156,32 @@ func kustomizationPolicy(cluster string) *admissionv1.ValidatingAdmissionPolicy 
 			deny("object.spec.sourceRef.kind == 'GitRepository' && object.spec.sourceRef.name == '"+GitRepository+"' && "+
 				"object.spec.sourceRef.?namespace.orValue('"+PlatformNamespace+"') == '"+PlatformNamespace+"'",
 				"spec.sourceRef must be the GitRepository "+GitRepository),
+			deny("request.userInfo.username != '"+platformUser+"' || "+
+				appliedBy("variables.isProject ? 'tenant-' + variables.id : variables.isTenant ? '"+RootKustomization+"' : ''"),
+				"a project's Kustomization may only come from its own tenant-<id>, and that from "+RootKustomization),
 			deny(none("object.spec", "commonMetadata", "components", "images", "kubeConfig", "namePrefix", "nameSuffix", "patches", "postBuild"),
 				"a Kustomization here may not change what it builds, or apply it elsewhere"),
 		},
 	})
+}
+
+// platformUser is the ServiceAccount berth as the API server sees it.
+const platformUser = "system:serviceaccount:" + PlatformNamespace + ":" + PlatformAccount
+
+// isProjectName is true of a name of the form project-<id>-<env>.
+func isProjectName(name string) string {
+	return name + `.matches('^project-[a-z0-9]([a-z0-9-]*[a-z0-9])?-[a-z0-9]{1,16}$')`
+}
+
+// projectOf is the id in such a name.
+func projectOf(name string) string {
+	return name + ".substring(8, " + name + ".lastIndexOf('-'))"
+}
+
+// appliedBy is true of an object that the named Flux Kustomization applies. Flux
+// labels what it applies with its own name, whatever the object's file says.
+func appliedBy(kustomization string) string {
+	return "object.metadata.?labels[?'kustomize.toolkit.fluxcd.io/name'].orValue('') == (" + kustomization + ")"
 }
 
 // none is true of an object that has none of the fields.
@@ -175,7 +197,7 @@ func none(object string, fields ...string) string {
 // RBAC can: namespaces of projects with the labels that podPolicy selects by,
 // what is in them, and in PlatformNamespace the objects of projects only. So a
 // file slipped into tenants/ cannot replace the platform's key or Git
-// credential, nor reach the namespaces of others.
+// credential, nor reach the namespaces of others, other projects' included.
 func platformPolicy() *admissionv1.ValidatingAdmissionPolicy {
 	every := append(createOrUpdate(), admissionv1.Delete)
 	written := "request.operation == 'DELETE' || request.resource.resource != "
@@ -187,11 +209,15 @@ func platformPolicy() *admissionv1.ValidatingAdmissionPolicy {
 		}},
 		MatchConditions: []admissionv1.MatchCondition{{
 			Name:       "berth",
-			Expression: "request.userInfo.username == 'system:serviceaccount:" + PlatformNamespace + ":" + PlatformAccount + "'",
+			Expression: "request.userInfo.username == '" + platformUser + "'",
 		}},
 		Variables: []admissionv1.Variable{
 			{Name: "resource", Expression: "request.resource.resource"},
 			{Name: "target", Expression: "variables.resource == 'namespaces' ? request.name : request.namespace"},
+			{Name: "name", Expression: "variables.resource == 'serviceaccounts' ? request.name : variables.target"},
+			{Name: "owner", Expression: "variables.resource == 'configmaps' ? '" + RootKustomization + "' : " +
+				"variables.resource == 'secrets' && request.name.startsWith('sops-') ? 'tenant-' + request.name.substring(5) : " +
+				isProjectName("variables.name") + " ? 'tenant-' + " + projectOf("variables.name") + " : ''"},
 		},
 		Validations: []admissionv1.Validation{
 			deny("variables.resource in ['configmaps', 'secrets', 'serviceaccounts'] || variables.target.startsWith('project-')",
@@ -202,6 +228,8 @@ func platformPolicy() *admissionv1.ValidatingAdmissionPolicy {
 				PlatformAccount+" may only touch the ServiceAccounts of projects"),
 			deny("variables.resource != 'secrets' || (request.name.startsWith('sops-') && request.name != '"+PlatformKeySecret+"')",
 				PlatformAccount+" may only touch the key Secrets of projects"),
+			deny("request.operation == 'DELETE' || "+appliedBy("variables.owner"),
+				"an object of a project may only come from that project's own tenant-<id>"),
 			deny(written+"'namespaces' || object.metadata.name == 'project-' + "+
 				"object.metadata.?labels[?'"+LabelProject+"'].orValue('') + '-' + object.metadata.?labels[?'"+LabelEnvironment+"'].orValue('')",
 				"the labels "+LabelProject+" and "+LabelEnvironment+" must follow from the namespace's name"),
