@@ -19,47 +19,45 @@ func ownProjectAttacks() []attack {
 
 // stealingAttacks want alice's token in a namespace of the attacker.
 func stealingAttacks() []attack {
-	steal := func(id, what, message string, commit func(a scene) error) attack {
+	steal := func(id, what string, commit func(a scene) error) attack {
 		return attack{
 			id: id, writer: ownProject, what: what, by: projectKeys, commit: commit,
-			seen: refused(workload, "BuildFailed", message),
+			seen: refused(workload, "BuildFailed", "identity did not match any of the recipients"),
 			hit:  func(ctx context.Context, a scene) error { return tokenIn(ctx, a.namespace(), a.victim.owner.token) },
 		}
 	}
-	const noMatch = "identity did not match any of the recipients"
 	return []attack{
-		steal("copied", "alice's sealed file copied over one's own", noMatch,
-			func(a scene) error { return copyFile(a.victimSealed(), a.sealed()) }),
-		steal("configmap", "alice's sealed values in a ConfigMap", noMatch, func(a scene) error {
+		steal("copied", "alice's sealed file copied over one's own", func(a scene) error { return copyFile(a.victimSealed(), a.sealed()) }),
+		steal("configmap", "alice's sealed values in a ConfigMap", func(a scene) error {
 			return asConfigMap(a.victimSealed(), a.overlay())
 		}),
-		steal("spliced", "spliced: one's own metadata, alice's values", noMatch, func(a scene) error {
+		steal("spliced", "spliced: one's own metadata, alice's values", func(a scene) error {
 			theirs, err := readDocument(a.victimSealed())
 			if err != nil {
 				return err
 			}
 			return change(a.sealed(), func(d document) { d["data"], d["sops"] = theirs["data"], theirs["sops"] })
 		}),
-		steal("referenced", "alice's sealed file listed as `../../../shop/…`", noMatch, func(a scene) error {
+		steal("referenced", "alice's sealed file listed as `../../../shop/…`", func(a scene) error {
 			return change(a.kustomization(), func(d document) {
 				d["resources"] = []any{"../../base", "../../../" + a.victim.id + "/overlays/dev/ghcr-secret.sops.yaml"}
 			})
 		}),
-		steal("overlay-as-base", "alice's whole overlay as one's base", noMatch, func(a scene) error {
+		steal("overlay-as-base", "alice's whole overlay as one's base", func(a scene) error {
 			return writeDocument(a.kustomization(), document{
 				"namespace": a.namespace(), "resources": []any{"../../../" + a.victim.id + "/overlays/dev"},
 			})
 		}),
-		steal("secret-generator", "alice's sealed file through `secretGenerator`", noMatch, func(a scene) error {
+		steal("secret-generator", "alice's sealed file through `secretGenerator`", func(a scene) error {
 			return change(a.kustomization(), func(d document) { d.push("secretGenerator", leakFrom(a)) })
 		}),
-		steal("configmap-generator", "… and published by `configMapGenerator`", noMatch, func(a scene) error {
+		steal("configmap-generator", "… and published by `configMapGenerator`", func(a scene) error {
 			return change(a.kustomization(), func(d document) {
 				d.push("secretGenerator", leakFrom(a))
 				d.push("configMapGenerator", leakFrom(a))
 			})
 		}),
-		steal("as-patch", "alice's sealed file as a patch of one's ConfigMap", noMatch, func(a scene) error {
+		steal("as-patch", "alice's sealed file as a patch of one's ConfigMap", func(a scene) error {
 			configMap := "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: leak\n"
 			return errors.Join(addResource(a.overlay(), "leak.yaml", configMap),
 				change(a.kustomization(), func(d document) {

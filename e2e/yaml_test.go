@@ -89,7 +89,7 @@ func changeObject(file, kind string, edit func(document)) error {
 }
 
 // replaceIn replaces text in a file; it must be there.
-func replaceIn(file, old, new string) error {
+func replaceIn(file, old, text string) error {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func replaceIn(file, old, new string) error {
 	if !strings.Contains(string(data), old) {
 		return fmt.Errorf("%s does not hold %q", file, old)
 	}
-	return os.WriteFile(file, []byte(strings.ReplaceAll(string(data), old, new)), 0o600)
+	return os.WriteFile(file, []byte(strings.ReplaceAll(string(data), old, text)), 0o600)
 }
 
 // addResource writes a file beside a kustomization.yaml, which then lists it.

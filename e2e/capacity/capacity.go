@@ -62,11 +62,14 @@ func Grow(ctx context.Context, s *stand.Stand, have, want int) (time.Duration, e
 
 // A Change is what one changed project costs.
 type Change struct {
-	Applied, Quiet    time.Duration // from the push to the project's last environment, and to everything reconciled
-	Kustomize, Source time.Duration // CPU time of the two controllers for it
-	KustomizeRSS      int64         // bytes, at the end
-	SourceRSS         int64
-	Disturbed         []string // objects of other projects that changed; there should be none
+	// Applied and Quiet are from the push to the project's last environment, and
+	// to everything reconciled.
+	Applied, Quiet time.Duration
+	// Kustomize, Source and API are what Flux's controllers and the API server
+	// used for it: CPU time until quiet, memory at the end.
+	Kustomize, Source, API stand.Usage
+	// Disturbed names objects of other projects that changed; there should be none.
+	Disturbed []string
 }
 
 // Measure gives one project a new image and waits until Flux has looked at all.
@@ -76,7 +79,7 @@ func Measure(ctx context.Context, s *stand.Stand, size, round int) (*Change, err
 	if err != nil {
 		return nil, err
 	}
-	kustomize, source := s.Usage()
+	kustomize, source, api := s.Usage()
 	image := fmt.Sprintf("registry.example.com/load/app:round-%d-%d", size, round)
 	if _, err := s.Do(ctx, "", args(changed, "--image", image)...); err != nil {
 		return nil, err
@@ -101,9 +104,10 @@ func Measure(ctx context.Context, s *stand.Stand, size, round int) (*Change, err
 		return nil, err
 	}
 	c.Quiet = time.Since(begin)
-	kustomizeAfter, sourceAfter := s.Usage()
-	c.Kustomize, c.Source = kustomizeAfter.CPU-kustomize.CPU, sourceAfter.CPU-source.CPU
-	c.KustomizeRSS, c.SourceRSS = kustomizeAfter.RSS, sourceAfter.RSS
+	c.Kustomize, c.Source, c.API = s.Usage()
+	c.Kustomize.CPU -= kustomize.CPU
+	c.Source.CPU -= source.CPU
+	c.API.CPU -= api.CPU
 	after, err := versions(ctx, s)
 	if err != nil {
 		return nil, err

@@ -53,7 +53,7 @@ func (s *Stand) Edit(ctx context.Context, message string, edit func(dir string) 
 			return "", err
 		}
 		commit, err := s.editOnce(ctx, dir, message, edit)
-		os.RemoveAll(dir)
+		_ = os.RemoveAll(dir)
 		if !errors.Is(err, errMoved) {
 			return commit, err
 		}

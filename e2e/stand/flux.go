@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 
@@ -182,7 +181,7 @@ func (f *flux) run(ctx context.Context, k *kube, c client.Client, program, name 
 			return nil, err
 		}
 	}
-	cmd := exec.Command(program, args...)
+	cmd := command(program, args...)
 	cmd.Dir = home
 	cmd.Env = []string{"KUBECONFIG=" + kubeconfig, "RUNTIME_NAMESPACE=" + FluxNamespace, "HOME=" + home, "TMPDIR=" + tmp, "PATH=" + os.Getenv("PATH")}
 	return startProcess(f.logs, name, cmd)

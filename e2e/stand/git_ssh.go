@@ -2,6 +2,7 @@ package stand
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/binary"
@@ -48,7 +49,7 @@ func ServeGitSSH(root, dir string) (*SSHServer, error) {
 		return nil, errors.New("unknown key")
 	}}
 	s.config.AddHostKey(hostKey)
-	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	if s.listener, err = listen(); err != nil {
 		return nil, err
 	}
 	line := knownhosts.Line([]string{s.listener.Addr().String()}, hostKey.PublicKey())
@@ -67,7 +68,7 @@ func (s *SSHServer) URL(repository string) string {
 }
 
 // Close stops taking connections.
-func (s *SSHServer) Close() { s.listener.Close() }
+func (s *SSHServer) Close() { _ = s.listener.Close() }
 
 func (s *SSHServer) serve() {
 	for {
@@ -82,10 +83,10 @@ func (s *SSHServer) serve() {
 func (s *SSHServer) connection(conn net.Conn) {
 	server, channels, requests, err := ssh.NewServerConn(conn, s.config)
 	if err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	go ssh.DiscardRequests(requests)
 	for channel := range channels {
 		if channel.ChannelType() != "session" {
@@ -102,7 +103,7 @@ func (s *SSHServer) session(incoming ssh.NewChannel) {
 	if err != nil {
 		return
 	}
-	defer channel.Close()
+	defer func() { _ = channel.Close() }()
 	var env []string
 	for request := range requests {
 		switch request.Type {
@@ -133,7 +134,7 @@ func (s *SSHServer) run(channel ssh.Channel, command string, env []string) uint3
 		return 128
 	}
 	repository := filepath.Join(s.root, filepath.Clean("/"+strings.Trim(path, "'")))
-	cmd := exec.Command("git", verb, repository)
+	cmd := exec.CommandContext(context.Background(), "git", verb, repository)
 	cmd.Env = append(os.Environ(), append(env, "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null")...)
 	cmd.Stdout, cmd.Stderr = channel, channel.Stderr()
 	stdin, err := cmd.StdinPipe()
@@ -146,8 +147,8 @@ func (s *SSHServer) run(channel ssh.Channel, command string, env []string) uint3
 	}
 	// Not cmd.Stdin: Wait would wait for the client to close its side.
 	go func() {
-		defer stdin.Close()
 		_, _ = io.Copy(stdin, channel)
+		_ = stdin.Close()
 	}()
 	if err := cmd.Wait(); err != nil {
 		return 1

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 
@@ -46,7 +45,7 @@ func (k *kube) start(ctx context.Context) error {
 }
 
 func (k *kube) startEtcd(ctx context.Context, client, peer int) (err error) {
-	k.etcd, err = startProcess(k.logs, "etcd", exec.Command(k.bin.Etcd,
+	k.etcd, err = startProcess(k.logs, "etcd", command(k.bin.Etcd,
 		"--data-dir="+filepath.Join(k.dir, "etcd"),
 		"--listen-client-urls=http://"+loopback(client),
 		"--advertise-client-urls=http://"+loopback(client),
@@ -76,7 +75,7 @@ func (k *kube) startAPIServer(ctx context.Context, etcd, port int) error {
 		return err
 	}
 	var err error
-	k.api, err = startProcess(k.logs, "kube-apiserver", exec.Command(k.bin.APIServer,
+	k.api, err = startProcess(k.logs, "kube-apiserver", command(k.bin.APIServer,
 		"--etcd-servers=http://"+loopback(etcd),
 		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
 		"--secure-port="+strconv.Itoa(port),
@@ -121,7 +120,7 @@ func (k *kube) startAPIServer(ctx context.Context, etcd, port int) error {
 // startManager runs the few controllers without which namespaces would not go
 // away and Deployments would not become Pods. There is no kubelet and no scheduler.
 func (k *kube) startManager() (err error) {
-	k.manager, err = startProcess(k.logs, "kube-controller-manager", exec.Command(k.bin.ControllerManager,
+	k.manager, err = startProcess(k.logs, "kube-controller-manager", command(k.bin.ControllerManager,
 		"--kubeconfig="+k.kubeconfig,
 		"--leader-elect=false",
 		"--secure-port=0",
@@ -159,7 +158,7 @@ func healthy(ctx context.Context, client *http.Client, url string) error {
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s answers %s", url, res.Status)
 	}

@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -21,13 +20,11 @@ const Patience = 4 * time.Minute
 // A process is one program of the control plane. It leads its own process
 // group and dies with us, even when we are killed.
 type process struct {
-	name   string
-	cmd    *exec.Cmd
-	log    string
-	done   chan struct{} // closed when it has ended; err is set before
-	err    error
-	asked  atomic.Bool // stop was called
-	logOut *os.File
+	name string
+	cmd  *exec.Cmd
+	log  string
+	done chan struct{} // closed when it has ended; err is set before
+	err  error
 }
 
 // startProcess runs a program with its output in <logs>/<name>.log.
@@ -37,7 +34,7 @@ func startProcess(logs, name string, cmd *exec.Cmd) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.logOut, cmd.Stdout, cmd.Stderr = out, out, out
+	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 
 	started := make(chan error)
@@ -51,32 +48,18 @@ func startProcess(logs, name string, cmd *exec.Cmd) (*process, error) {
 			return
 		}
 		p.err = cmd.Wait()
-		out.Close()
+		_ = out.Close()
 		close(p.done)
 	}()
 	if err := <-started; err != nil {
-		out.Close()
+		_ = out.Close()
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
 	return p, nil
 }
 
-// stop asks the program to end, and kills its group when it takes too long.
-func (p *process) stop() {
-	p.asked.Store(true)
-	group := -p.cmd.Process.Pid
-	_ = syscall.Kill(group, syscall.SIGTERM)
-	select {
-	case <-p.done:
-	case <-time.After(5 * time.Second):
-		_ = syscall.Kill(group, syscall.SIGKILL)
-		<-p.done
-	}
-}
-
 // kill ends the program at once; for what keeps nothing worth saving.
 func (p *process) kill() {
-	p.asked.Store(true)
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	<-p.done
 }
@@ -85,7 +68,10 @@ func (p *process) kill() {
 func (p *process) ended() error {
 	select {
 	case <-p.done:
-		return fmt.Errorf("%s ended (%v); the end of %s:\n%s", p.name, p.err, p.log, tailFile(p.log))
+		if p.err == nil {
+			return fmt.Errorf("%s ended; the end of %s:\n%s", p.name, p.log, tailFile(p.log))
+		}
+		return fmt.Errorf("%s ended: %w; the end of %s:\n%s", p.name, p.err, p.log, tailFile(p.log))
 	default:
 		return nil
 	}
@@ -111,16 +97,31 @@ func tailFile(path string) string {
 	return string(data)
 }
 
+// command is a program that lives until it is killed, whatever becomes of the
+// context that it was started in.
+func command(program string, args ...string) *exec.Cmd {
+	return exec.CommandContext(context.Background(), program, args...)
+}
+
+// listen takes a free TCP port on loopback.
+func listen() (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("no free TCP port on 127.0.0.1: %w", err)
+	}
+	return l, nil
+}
+
 // freePorts asks the kernel for n different TCP ports on loopback. They are
 // free at this moment; whoever loses one to another program says so at start.
 func freePorts(n int) ([]int, error) {
 	ports := make([]int, n)
 	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := listen()
 		if err != nil {
-			return nil, fmt.Errorf("no free TCP port on 127.0.0.1: %w", err)
+			return nil, err
 		}
-		defer l.Close() // all stay taken until all are chosen
+		defer func() { _ = l.Close() }() // all stay taken until all are chosen
 		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
 	return ports, nil

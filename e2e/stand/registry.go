@@ -39,7 +39,7 @@ func ServeRegistry(logs string) (*Registry, error) {
 		return nil, err
 	}
 	logger := log.New(logFile, "", log.LstdFlags)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := listen()
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func ServeRegistry(logs string) (*Registry, error) {
 }
 
 // Close stops the registry.
-func (r *Registry) Close() { r.listener.Close() }
+func (r *Registry) Close() { _ = r.listener.Close() }
 
 // Allow sets a user's token; the one before it stops working.
 func (r *Registry) Allow(username, token string) {

@@ -62,7 +62,7 @@ func TestGitServers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	server, err := ServeGitSSH(root, dir)
 	if err != nil {
 		t.Fatal(err)

@@ -137,7 +137,7 @@ func (s *Stand) Stop(keep bool) {
 		s.kube.stop()
 	}
 	if s.git != nil {
-		s.git.Close()
+		_ = s.git.Close()
 	}
 	if s.ssh != nil {
 		s.ssh.Close()
@@ -146,10 +146,10 @@ func (s *Stand) Stop(keep bool) {
 		s.Registry.Close()
 	}
 	if s.flux != nil && s.flux.tmp != "" {
-		os.RemoveAll(s.flux.tmp)
+		_ = os.RemoveAll(s.flux.tmp)
 	}
 	if !keep {
-		os.RemoveAll(s.Dir)
+		_ = os.RemoveAll(s.Dir)
 	}
 }
 
@@ -179,9 +179,9 @@ type Usage struct {
 	RSS int64
 }
 
-// Usage reads it for both controllers.
-func (s *Stand) Usage() (kustomize, source Usage) {
-	return s.flux.kustomize.usage(), s.flux.source.usage()
+// Usage reads it for the programs whose cost grows with the number of projects.
+func (s *Stand) Usage() (kustomize, source, api Usage) {
+	return s.flux.kustomize.usage(), s.flux.source.usage(), s.kube.api.usage()
 }
 
 // Eventually calls try until it returns nil, and fails with its last error

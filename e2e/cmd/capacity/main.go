@@ -28,8 +28,8 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	fmt.Println("| `/tmp` | workers | environments | first apply | change applied | everything looked at | CPU, kustomize | CPU, source | memory, kustomize | memory, source |")
-	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
+	fmt.Println("| `/tmp` | workers | environments | first apply | change applied | everything looked at | kustomize-controller | source-controller | API server |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|")
 	for _, place := range strings.Split(*tmp, ",") {
 		for _, n := range strings.Split(*workers, ",") {
 			run := run{place: place, workers: n, sizes: strings.Split(*sizes, ","), rounds: *rounds, ignore: *ignore}
@@ -112,13 +112,16 @@ func (r run) row(ctx context.Context, s *stand.Stand, have, size int) error {
 		return all[len(all)/2]
 	}
 	seconds := func(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
-	last := changes[len(changes)-1]
-	fmt.Printf("| %s | %s | %d | %s (+%d) | %s | %s | %s | %s | %d MB | %d MB |\n",
+	used := func(of func(*capacity.Change) stand.Usage) string {
+		cpu := median(func(c *capacity.Change) time.Duration { return of(c).CPU })
+		return fmt.Sprintf("%s, %d MB", seconds(cpu), of(changes[len(changes)-1]).RSS>>20)
+	}
+	fmt.Printf("| %s | %s | %d | %s (+%d) | %s | %s | %s | %s | %s |\n",
 		r.place, r.workers, size, seconds(first), size-have,
 		seconds(median(func(c *capacity.Change) time.Duration { return c.Applied })),
 		seconds(median(func(c *capacity.Change) time.Duration { return c.Quiet })),
-		seconds(median(func(c *capacity.Change) time.Duration { return c.Kustomize })),
-		seconds(median(func(c *capacity.Change) time.Duration { return c.Source })),
-		last.KustomizeRSS>>20, last.SourceRSS>>20)
+		used(func(c *capacity.Change) stand.Usage { return c.Kustomize }),
+		used(func(c *capacity.Change) stand.Usage { return c.Source }),
+		used(func(c *capacity.Change) stand.Usage { return c.API }))
 	return nil
 }
