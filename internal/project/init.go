@@ -100,16 +100,8 @@ func (s *Steps) planInit(ctx context.Context, tip fs.FS, req InitRequest) (*Init
 		files[generator.CodeOwnersPath] = generator.CodeOwners(req.CodeOwners)
 	}
 	result := &InitResult{Platform: platform}
-	// A team may have these two already, for its other files; berth can do without.
-	for _, name := range []string{".sops.yaml", generator.CodeOwnersPath} {
-		before, err := readFile(tip, name)
-		if err != nil {
-			return nil, err
-		}
-		if generated, _ := generator.Generated(before); before != nil && files[name] != nil && !generated {
-			delete(files, name)
-			result.Left = append(result.Left, name)
-		}
+	if result.Left, err = leaveOwn(tip, files); err != nil {
+		return nil, err
 	}
 	if result.Files, _, err = compare(tip, files, nil, req.Overwrite); err != nil {
 		return nil, err
@@ -128,6 +120,23 @@ func (s *Steps) planInit(ctx context.Context, tip fs.FS, req InitRequest) (*Init
 		result.Kustomization = folder + "/kustomization.yaml"
 	}
 	return result, nil
+}
+
+// leaveOwn takes from files those that a team may have already, for its other files, and
+// that berth can do without. It returns them.
+func leaveOwn(tip fs.FS, files map[string][]byte) ([]string, error) {
+	var left []string
+	for _, name := range []string{".sops.yaml", generator.CodeOwnersPath} {
+		before, err := readFile(tip, name)
+		if err != nil {
+			return nil, err
+		}
+		if generated, _ := generator.Generated(before); before != nil && files[name] != nil && !generated {
+			delete(files, name)
+			left = append(left, name)
+		}
+	}
+	return left, nil
 }
 
 // addCluster puts what req sets over the platform's cluster of that name.
