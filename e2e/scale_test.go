@@ -19,7 +19,7 @@ func TestScale(t *testing.T) {
 	t.Cleanup(func() { removeAll(t, projects) })
 	first, err := capacity.Grow(t.Context(), fleet, 0, size)
 	must(t, err)
-	change, err := capacity.Measure(t.Context(), fleet, size, 0)
+	change, err := capacity.Measure(t.Context(), fleet, size, 0, 1)
 	must(t, err)
 	t.Logf("%d environments: all applied after %v; a change of one after %v, all looked at after %v",
 		size, first.Round(time.Millisecond), change.Applied.Round(time.Millisecond), change.Quiet.Round(time.Millisecond))

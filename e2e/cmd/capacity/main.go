@@ -94,7 +94,7 @@ func (r run) row(ctx context.Context, s *stand.Stand, have, size int) error {
 	}
 	var changes []*capacity.Change
 	for round := range r.rounds {
-		c, err := capacity.Measure(ctx, s, size, round)
+		c, err := capacity.Measure(ctx, s, size, round, r.rounds)
 		if err != nil {
 			return err
 		}
