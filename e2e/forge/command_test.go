@@ -209,7 +209,7 @@ func TestManyMergeInAnyOrder(t *testing.T) {
 	if out := p.must("", "get", "projects"); strings.Count(out, "ghcr.io/alice/") != projects {
 		t.Errorf("after all merges:\n%s", out)
 	}
-	if out := p.must("", "verify", "-o", "json"); !strings.Contains(out, fmt.Sprintf(`"checked": %d`, 2*projects)) {
+	if out := p.must("", "verify", "-o", "json"); !strings.Contains(out, fmt.Sprintf(`"sealed": %d`, 2*projects)) {
 		t.Errorf("verify: %s", out)
 	}
 }
