@@ -24,7 +24,10 @@ func (c *client) failure(resp *http.Response) error {
 		Message: c.token.Redact(words(data)), RequestID: requestID(resp.Header), Reset: reset(resp.Header, time.Now()),
 	}
 	e.Cause = cause(e, resp.Header)
-	if !errors.Is(e.Cause, ErrRateLimited) && !errors.Is(e.Cause, ErrServer) {
+	switch {
+	case errors.Is(e.Cause, ErrRateLimited) && e.Reset.IsZero():
+		e.Reset = time.Now().Add(time.Minute) // what GitHub asks for when it does not say
+	case !errors.Is(e.Cause, ErrRateLimited) && !errors.Is(e.Cause, ErrServer):
 		e.Reset = time.Time{} // GitHub tells it with every answer
 	}
 	return e

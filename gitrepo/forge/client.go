@@ -2,6 +2,7 @@ package forge
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,13 +15,14 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/berth-gitops/berth/gitrepo"
 )
 
 const (
-	maxAnswer      = 8 << 20          // bytes of a good answer: 100 pull requests are about 2 MiB
+	maxAnswer      = 8 << 20          // bytes of a good answer: 20 comments, each as long as GitHub takes it
 	maxErrorAnswer = 64 << 10         // bytes of a bad one
 	maxPages       = 100              // of one list
 	maxRedirects   = 3                // a renamed repository takes one
@@ -38,6 +40,8 @@ type client struct {
 	header  http.Header
 	timeout time.Duration // for one try
 	maxWait time.Duration
+	log     *slog.Logger
+	limited atomic.Pointer[Error] // the last rate limit that was too long to wait for
 }
 
 func newClient(o Options) (*client, error) {
@@ -47,7 +51,7 @@ func newClient(o Options) (*client, error) {
 	}
 	c := &client{
 		kind: o.Repository.Kind, base: base, token: o.Token, maxWait: o.MaxWait,
-		http: &http.Client{}, timeout: requestTimeout,
+		http: &http.Client{}, timeout: requestTimeout, log: o.Log,
 		header: http.Header{"Accept": {"application/json"}, "User-Agent": {"berth"}},
 	}
 	if o.Client != nil {
@@ -65,8 +69,11 @@ func newClient(o Options) (*client, error) {
 	if c.maxWait == 0 {
 		c.maxWait = time.Minute
 	}
-	if o.Log != nil && base.Scheme == "http" && !isLoopback(base.Hostname()) {
-		o.Log.Warn("the token travels unencrypted: the forge's address begins with http://", slog.String("api", base.String()))
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	if base.Scheme == "http" && !isLoopback(base.Hostname()) {
+		c.log.Warn("the token travels unencrypted: the forge's address begins with http://", slog.String("api", base.String()))
 	}
 	return c, nil
 }
@@ -79,7 +86,8 @@ func isLoopback(host string) bool {
 // request is one call.
 type request struct {
 	method string
-	path   string // escaped, below the API's base
+	base   *url.URL // nil for the API's
+	path   string   // escaped, below the base
 	query  url.Values
 	in     any // sent as JSON; nil for no body
 	out    any // filled from the JSON answer; nil to drop it
@@ -136,8 +144,13 @@ func nextPage(h http.Header) string {
 }
 
 // do sends a request, waits for rate limits that end soon, and repeats what
-// may be repeated when the network or the forge failed.
+// may be repeated when the network or the forge failed. A rate limit that is
+// too long to wait for fails every request until it ends: GitHub locks out
+// those who go on asking.
 func (c *client) do(ctx context.Context, r request) (http.Header, error) {
+	if e := c.limited.Load(); e != nil && time.Now().Before(e.Reset) {
+		return nil, e
+	}
 	var body []byte
 	if r.in != nil {
 		var err error
@@ -151,9 +164,13 @@ func (c *client) do(ctx context.Context, r request) (http.Header, error) {
 			return header, nil
 		}
 		wait, again := c.again(r.method, err, try)
-		if !again || ctx.Err() != nil {
+		if !again {
+			if e, ok := errors.AsType[*Error](err); ok && errors.Is(e.Cause, ErrRateLimited) {
+				c.limited.Store(e)
+			}
 			return nil, err
 		}
+		c.log.Info("waiting before the next try", slog.Duration("wait", wait), slog.Any("error", err))
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
@@ -171,32 +188,33 @@ func (c *client) again(method string, err error, try int) (time.Duration, bool) 
 	if !ok || try >= maxTries {
 		return 0, false
 	}
-	jitter := time.Duration(rand.Int64N(int64(shortWait)))
-	wait := shortWait/2*time.Duration(try) + jitter/2
+	wait := shortWait / 2 * time.Duration(try)
 	if !e.Reset.IsZero() {
-		wait = max(time.Until(e.Reset), 0) + jitter
-	} else if errors.Is(e.Cause, ErrRateLimited) {
-		wait = time.Minute // what GitHub asks for when it does not say
+		wait = max(time.Until(e.Reset), 0)
 	}
 	switch {
 	case errors.Is(e.Cause, ErrRateLimited):
-		return wait, wait <= c.maxWait
+		ok = wait <= c.maxWait
 	case errors.Is(e.Cause, ErrNetwork):
 		op, isOp := errors.AsType[*net.OpError](e.Err)
 		unsent := isOp && op.Op == "dial"
-		return wait, !errors.Is(e.Err, errTooLate) && (method != http.MethodPost || unsent)
+		ok = !errors.Is(e.Err, errTooLate) && (method != http.MethodPost || unsent)
 	case errors.Is(e.Cause, ErrServer):
-		return wait, method != http.MethodPost && e.Status >= 500 && wait <= max(c.maxWait, maxTries*shortWait)
+		ok = method != http.MethodPost && e.Status >= 500 && wait <= max(c.maxWait, maxTries*shortWait)
+	default:
+		ok = false
 	}
-	return 0, false
+	return wait + rand.N(shortWait), ok
 }
 
 // try sends a request once, following redirects that stay on the forge.
 func (c *client) try(ctx context.Context, r request, body []byte) (http.Header, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errTooLate)
 	defer cancel()
-	target := *c.base
-	target.Path, target.RawPath = unescaped(c.base.Path+r.path), c.base.Path+r.path
+	base := cmp.Or(r.base, c.base)
+	target := *base
+	target.RawPath = base.EscapedPath() + r.path
+	target.Path = unescaped(target.RawPath)
 	target.RawQuery = r.query.Encode()
 	for range maxRedirects + 1 {
 		resp, err := c.roundTrip(ctx, r.method, &target, body)

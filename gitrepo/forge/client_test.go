@@ -67,6 +67,10 @@ func reply(status int, body string, header ...string) step {
 	return step{status: status, body: body, header: header}
 }
 
+func answerWith(r *http.Request, body string) *http.Response {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Request: r, Body: io.NopCloser(strings.NewReader(body))}
+}
+
 func testClient(t *testing.T, kind Kind, rt http.RoundTripper) *client {
 	t.Helper()
 	c, err := newClient(Options{
@@ -92,6 +96,7 @@ func TestRetries(t *testing.T) {
 	}{
 		{"Retry-After", "POST", answers{reply(429, "", "Retry-After", "30"), reply(200, "{}")}, nil, 30 * time.Second, 32 * time.Second},
 		{"GitHub's secondary limit", "POST", answers{reply(403, `{"message":"You have exceeded a secondary rate limit"}`), reply(200, "{}")}, nil, time.Minute, 62 * time.Second},
+		{"a minute, as GitHub's secondary limit asks for", "POST", answers{reply(403, `{"message":"You have exceeded a secondary rate limit"}`, "Retry-After", "60"), reply(200, "{}")}, nil, time.Minute, 62 * time.Second},
 		{"too long to wait", "GET", answers{reply(429, "", "Retry-After", "3600")}, ErrRateLimited, 0, 0},
 		{"again and again", "GET", answers{reply(429, "", "Retry-After", "1"), reply(429, "", "Retry-After", "1"), reply(429, "", "Retry-After", "1")}, ErrRateLimited, 2 * time.Second, 5 * time.Second},
 		{"server fails", "GET", answers{reply(502, "<html>"), reply(503, "", "Retry-After", "7"), reply(200, "{}")}, nil, 7 * time.Second, 10 * time.Second},
@@ -130,6 +135,27 @@ func TestWaitEndsWithContext(t *testing.T) {
 		err := testClient(t, GitHub, s).get(ctx, "/x", nil, nil)
 		if !errors.Is(err, ErrRateLimited) || time.Since(begin) != 5*time.Second {
 			t.Fatalf("%v after %v", err, time.Since(begin))
+		}
+	})
+}
+
+// TestLimited: who goes on asking during a rate limit is locked out by GitHub.
+func TestLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{t: t, steps: []step{reply(403, `{"message":"API rate limit exceeded"}`, "Retry-After", "1800"), reply(200, "{}")}}
+		c := testClient(t, GitHub, s)
+		for range 3 {
+			err := c.get(t.Context(), "/x", nil, nil)
+			if e, ok := errors.AsType[*Error](err); !ok || !errors.Is(err, ErrRateLimited) || time.Until(e.Reset) != 30*time.Minute {
+				t.Fatalf("%v, want it limited for half an hour", err)
+			}
+		}
+		if len(s.came) != 1 {
+			t.Fatalf("%d requests were sent, want one", len(s.came))
+		}
+		time.Sleep(30 * time.Minute)
+		if err := c.get(t.Context(), "/x", nil, nil); err != nil {
+			t.Fatalf("after the limit: %v", err)
 		}
 	})
 }

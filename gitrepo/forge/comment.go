@@ -71,20 +71,10 @@ func (f *Forge) marked(ctx context.Context, number int64, markedBy string) ([]co
 	if err != nil {
 		return nil, err
 	}
-	found = slices.DeleteFunc(found, func(c comment) bool {
-		if login == anyBot {
-			return !c.bot
-		}
-		return c.author != login
-	})
+	found = slices.DeleteFunc(found, func(c comment) bool { return c.author != login })
 	slices.SortFunc(found, func(a, b comment) int { return cmp.Compare(a.id, b.id) })
 	return found, nil
 }
-
-// anyBot stands for the account of a token that may not ask for its name:
-// GitHub's Actions and app tokens. Their comments are a bot's, which no person
-// can write.
-const anyBot = "[bot]"
 
 // account asks once for the login of the token's account.
 func (f *Forge) account(ctx context.Context) (string, error) {

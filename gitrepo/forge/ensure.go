@@ -3,6 +3,7 @@ package forge
 import (
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -52,12 +53,12 @@ func (f *Forge) Ensure(ctx context.Context, w Want) (*PullRequest, Outcome, erro
 	}
 	var lost error
 	for range attempts {
-		pr, err := f.api.find(ctx, w.Head, w.Base)
+		pr, err := f.api.current(ctx, w.Head, w.Base)
 		if err != nil {
 			return nil, "", err
 		}
 		outcome := Unchanged
-		if pr == nil || pr.State != Open {
+		if pr == nil {
 			pr, outcome, err = f.open(ctx, w)
 		}
 		if err == nil {
@@ -121,13 +122,17 @@ func (f *Forge) uncertain(ctx context.Context, w Want, err error) (*PullRequest,
 	if !errors.Is(err, ErrNetwork) && !errors.Is(err, ErrServer) {
 		return nil, err
 	}
-	if pr, findErr := f.api.find(ctx, w.Head, w.Base); findErr == nil && pr != nil && pr.State == Open {
+	if pr, findErr := f.api.current(ctx, w.Head, w.Base); findErr == nil && pr != nil {
 		return pr, nil
 	}
 	return nil, err
 }
 
-// bring changes what differs from w.
+// draftMark is what a person has put before the title of a pull request that is
+// not to be merged yet. GitLab, Gitea and Forgejo keep it nowhere else.
+var draftMark = regexp.MustCompile(`(?i)^\s*((draft|wip)\s*:\s*|[\[(](draft|wip)[\])]\s*)+`)
+
+// bring changes what differs from w. It leaves a draft one.
 func (f *Forge) bring(ctx context.Context, pr *PullRequest, w Want, outcome Outcome) (*PullRequest, Outcome, error) {
 	note := func() {
 		if outcome == Unchanged {
@@ -136,8 +141,8 @@ func (f *Forge) bring(ctx context.Context, pr *PullRequest, w Want, outcome Outc
 	}
 	for try := 1; ; try++ {
 		e := edit{}
-		if pr.Title != w.Title {
-			e.title = &w.Title
+		if title := fitLine(draftMark.FindString(pr.Title) + w.Title); pr.Title != title {
+			e.title = &title
 		}
 		if !sameText(pr.Body, w.Body) {
 			e.body = &w.Body

@@ -132,7 +132,7 @@ func TestEditConflict(t *testing.T) {
 			}
 			doc, err := json.Marshal(map[string]any{
 				"number": 5, "state": "open", "title": title, "body": "text", "labels": []any{map[string]any{"id": 1, "name": "berth"}},
-				"head": map[string]any{"label": "berth/shop", "repo_id": 1}, "base": map[string]any{"label": "main", "repo_id": 1},
+				"head": map[string]any{"label": "berth/shop", "repo": map[string]any{"id": 1}}, "base": map[string]any{"label": "main", "repo": map[string]any{"id": 1}},
 			})
 			return reply(r, http.StatusOK, string(doc)), err
 		})},

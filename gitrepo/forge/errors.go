@@ -42,7 +42,7 @@ type Error struct {
 	Status    int       // of HTTP; 0 without an answer
 	Message   string    // the forge's own words, or ours; may be empty
 	RequestID string    // by which the forge's owners find it; may be empty
-	Reset     time.Time // when a rate limit ends; zero when not said
+	Reset     time.Time // when a rate limit ends; zero for another cause
 	Err       error     // what the network said; may be nil
 }
 

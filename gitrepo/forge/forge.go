@@ -58,9 +58,6 @@ import (
 type Options struct {
 	Repository Repository // from Locate
 	Token      gitrepo.Secret
-	// Login is the name of the token's account. It is only needed where the
-	// token may not ask for it: a Gitea token without the read:user scope.
-	Login string
 	// Client carries the CA, the proxy, and the longest time for one request,
 	// which is a minute when it is not set; nil for a plain one.
 	Client    *http.Client
@@ -68,7 +65,7 @@ type Options struct {
 	// MaxWait is the longest time to wait for a rate limit to end before
 	// giving up with ErrRateLimited; default one minute, negative for none.
 	MaxWait time.Duration
-	Log     *slog.Logger // for warnings; nil for none
+	Log     *slog.Logger // for warnings and waits; nil for none
 }
 
 // Forge is one repository on a forge. It may be used by several goroutines.
@@ -89,7 +86,7 @@ func New(o Options) (*Forge, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Forge{repository: o.Repository, login: o.Login}
+	f := &Forge{repository: o.Repository}
 	switch o.Repository.Kind {
 	case GitHub:
 		f.api, err = newGitHub(c, o.Repository.Path)
@@ -135,6 +132,14 @@ type PullRequest struct {
 	Base       string   `json:"base"` // branch
 	HeadCommit string   `json:"headCommit"`
 	Author     string   `json:"author"` // login
+
+	fork bool // head is a branch of another repository
+}
+
+// between reports whether the pull request is of head into base, both of this
+// repository.
+func (p *PullRequest) between(head, base string) bool {
+	return !p.fork && p.Head == head && p.Base == base
 }
 
 // Find returns the open pull request of branch head into branch base. When
@@ -145,7 +150,18 @@ func (f *Forge) Find(ctx context.Context, head, base string) (*PullRequest, erro
 	if err := checkBranches(head, base); err != nil {
 		return nil, err
 	}
-	return f.api.find(ctx, head, base)
+	return f.find(ctx, head, base)
+}
+
+func (f *Forge) find(ctx context.Context, head, base string) (*PullRequest, error) {
+	pr, err := f.api.current(ctx, head, base)
+	if err != nil || pr != nil {
+		return pr, err
+	}
+	if pr, err = f.api.past(ctx, head, base); err != nil || pr == nil || !pr.between(head, base) {
+		return nil, err
+	}
+	return pr, nil
 }
 
 // Get returns the pull request with this number, whatever its state.
@@ -205,8 +221,10 @@ type api interface {
 	// escape takes away what a line of a body could command the forge to do.
 	escape(body string) string
 
-	// find is Forge.Find.
-	find(ctx context.Context, head, base string) (*PullRequest, error)
+	// current is the open pull request of head into base, the oldest if there
+	// are several; past is another one that was. Both are nil if there is none.
+	current(ctx context.Context, head, base string) (*PullRequest, error)
+	past(ctx context.Context, head, base string) (*PullRequest, error)
 	// open lists the open pull requests of head into base, oldest first. Only
 	// the newest few of the repository need be looked at.
 	open(ctx context.Context, head, base string) ([]PullRequest, error)
@@ -236,13 +254,35 @@ type edit struct {
 	close       bool
 }
 
+// fields is e as a forge wants it, which calls the body so and closes so.
+func (e edit) fields(body, state, closed string) map[string]any {
+	in := map[string]any{}
+	if e.title != nil {
+		in["title"] = *e.title
+	}
+	if e.body != nil {
+		in[body] = *e.body
+	}
+	if e.close {
+		in[state] = closed
+	}
+	return in
+}
+
 // comment is one comment of a pull request.
 type comment struct {
 	id     int64
 	author string // login
-	bot    bool   // the author is not a person; only GitHub says so
 	body   string
 	url    string
+}
+
+// first is the oldest of a list, nil if it is empty.
+func first(list []PullRequest, err error) (*PullRequest, error) {
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	return &list[0], nil
 }
 
 // segments escapes a branch name for a path, keeping its slashes.

@@ -1,6 +1,7 @@
 package forge_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/berth-gitops/berth/gitrepo/forge"
@@ -26,13 +27,14 @@ func TestAppToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.CommentByHand(t, pr.Number, "<!-- berth:review -->\nforged")
+	g.CommentByBot(t, pr.Number, "<!-- berth:review -->\necho of what somebody wrote")
 	for _, want := range []forge.Outcome{forge.Opened, forge.Unchanged} {
 		_, outcome, err := f.Comment(t.Context(), pr.Number, "berth:review", "text")
 		if err != nil || outcome != want {
 			t.Fatalf("the comment was %s, %v, want %s", outcome, err, want)
 		}
 	}
-	if all := g.Comments(t, pr.Number); len(all) != 2 || all[0] != "<!-- berth:review -->\nforged" {
+	if all := g.Comments(t, pr.Number); len(all) != 3 || all[0] != "<!-- berth:review -->\nforged" || !strings.HasSuffix(all[1], "wrote") {
 		t.Fatalf("comments: %q", all)
 	}
 }

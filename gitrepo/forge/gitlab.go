@@ -27,7 +27,7 @@ func (g *gitlab) bodyLimit() int { return 262144 }
 
 // quickAction is a line that GitLab would obey rather than show, with the
 // rights of the token's account: docs.gitlab.com/user/project/quick_actions.
-var quickAction = regexp.MustCompile(`(?m)^([ \t>]*)/([A-Za-z])`)
+var quickAction = regexp.MustCompile(`(?m)^([ \t\r>]*)/([A-Za-z])`)
 
 // escape puts a zero-width space before what could be a quick action. Code
 // blocks are not spared: where one begins is for GitLab to decide.
@@ -54,12 +54,10 @@ type gitlabUser struct {
 	Username string `json:"username"`
 }
 
-func (r *gitlabRequest) fork() bool { return r.SourceProjectID != r.TargetProjectID }
-
 func (r *gitlabRequest) pullRequest() *PullRequest {
 	pr := &PullRequest{
 		Number: r.IID, URL: r.WebURL, State: Open, Title: r.Title, Body: r.Description, Labels: r.Labels,
-		Head: r.SourceBranch, Base: r.TargetBranch, HeadCommit: r.SHA,
+		Head: r.SourceBranch, Base: r.TargetBranch, HeadCommit: r.SHA, fork: r.SourceProjectID != r.TargetProjectID,
 	}
 	switch r.State {
 	case "merged":
@@ -73,44 +71,36 @@ func (r *gitlabRequest) pullRequest() *PullRequest {
 	return pr
 }
 
-func (g *gitlab) find(ctx context.Context, head, base string) (*PullRequest, error) {
-	open, err := g.open(ctx, head, base)
-	if err != nil {
-		return nil, err
+// current is one that is being merged where there is no other.
+func (g *gitlab) current(ctx context.Context, head, base string) (*PullRequest, error) {
+	pr, err := first(g.open(ctx, head, base))
+	if err != nil || pr != nil {
+		return pr, err
 	}
-	if len(open) > 0 {
-		return &open[0], nil
-	}
-	var found *PullRequest
-	err = g.requests(ctx, head, base, url.Values{"state": {"all"}, "sort": {"desc"}, "per_page": {"20"}}, func(r *gitlabRequest) bool {
-		found = r.pullRequest()
-		return true
-	})
-	return found, err
+	return first(g.requests(ctx, head, base, "locked", "asc"))
+}
+
+func (g *gitlab) past(ctx context.Context, head, base string) (*PullRequest, error) {
+	return first(g.requests(ctx, head, base, "all", "desc"))
 }
 
 func (g *gitlab) open(ctx context.Context, head, base string) ([]PullRequest, error) {
-	var found []PullRequest
-	err := g.requests(ctx, head, base, url.Values{"state": {"opened"}, "sort": {"asc"}, "per_page": {"100"}}, func(r *gitlabRequest) bool {
-		found = append(found, *r.pullRequest())
-		return false
-	})
-	return found, err
+	return g.requests(ctx, head, base, "opened", "asc")
 }
 
-// requests visits the merge requests between two branches of this project.
-func (g *gitlab) requests(ctx context.Context, head, base string, query url.Values, visit func(*gitlabRequest) (enough bool)) error {
-	query.Set("source_branch", head)
-	query.Set("target_branch", base)
-	query.Set("order_by", "created_at")
-	return list(ctx, g.c, g.project+"/merge_requests", query, func(page []gitlabRequest) bool {
+// requests lists merge requests between two branches of this project.
+func (g *gitlab) requests(ctx context.Context, head, base, state, sort string) (found []PullRequest, err error) {
+	query := url.Values{"source_branch": {head}, "target_branch": {base}, "state": {state},
+		"order_by": {"created_at"}, "sort": {sort}, "per_page": {"20"}}
+	err = list(ctx, g.c, g.project+"/merge_requests", query, func(page []gitlabRequest) bool {
 		for i := range page {
-			if !page[i].fork() && visit(&page[i]) {
-				return true
+			if pr := page[i].pullRequest(); pr.between(head, base) {
+				found = append(found, *pr)
 			}
 		}
-		return false
+		return len(found) > 0 && sort == "desc" // the newest is wanted
 	})
+	return found, err
 }
 
 func (g *gitlab) one(number int64) string { return g.project + "/merge_requests/" + itoa(number) }
@@ -148,18 +138,8 @@ func (g *gitlab) create(ctx context.Context, w Want) (*PullRequest, error) {
 }
 
 func (g *gitlab) edit(ctx context.Context, number int64, e edit) (*PullRequest, error) {
-	in := map[string]any{}
-	if e.title != nil {
-		in["title"] = *e.title
-	}
-	if e.body != nil {
-		in["description"] = *e.body
-	}
-	if e.close {
-		in["state_event"] = "close"
-	}
 	var r gitlabRequest
-	if err := g.c.send(ctx, http.MethodPut, g.one(number), in, &r); err != nil {
+	if err := g.c.send(ctx, http.MethodPut, g.one(number), e.fields("description", "state_event", "close"), &r); err != nil {
 		return nil, err
 	}
 	return r.pullRequest(), nil

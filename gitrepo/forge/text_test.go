@@ -74,6 +74,7 @@ func TestQuickActions(t *testing.T) {
 		"text\n/close\n":          "text\n\u200b/close\n",
 		"text\r\n  /label ~x\r\n": "text\r\n  \u200b/label ~x\r\n",
 		"> /approve":              "> \u200b/approve",
+		"text\n\r/merge":          "text\n\r\u200b/merge", // GitLab takes every \r out before it looks
 		"```\n/merge\n```":        "```\n\u200b/merge\n```",
 		"a /merge, /, //x":        "a /merge, /, //x",
 		"/ merge":                 "/ merge",

@@ -154,6 +154,12 @@ func (r *Repository) CloseByHand(t testing.TB, number int64) {
 	r.must(t, person, http.MethodPatch, fmt.Sprintf("%s/pulls/%d", r.path, number), map[string]any{"state": "closed"}, nil)
 }
 
+// Retitle is a [forgetest.Site]'s.
+func (r *Repository) Retitle(t testing.TB, number int64, title string) {
+	t.Helper()
+	r.must(t, person, http.MethodPatch, fmt.Sprintf("%s/pulls/%d", r.path, number), map[string]any{"title": title}, nil)
+}
+
 // CommentByHand is a [forgetest.Site]'s.
 func (r *Repository) CommentByHand(t testing.TB, number int64, body string) {
 	t.Helper()

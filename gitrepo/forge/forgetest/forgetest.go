@@ -43,6 +43,7 @@ type Site interface {
 	DeleteBranch(t testing.TB, branch string)
 	Merge(t testing.TB, number int64)
 	CloseByHand(t testing.TB, number int64)
+	Retitle(t testing.TB, number int64, title string)
 	// CommentByHand writes a comment as a person other than berth.
 	CommentByHand(t testing.TB, number int64, body string)
 	// OpenFromFork opens a pull request of a fork's branch into base.

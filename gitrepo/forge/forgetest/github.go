@@ -50,6 +50,7 @@ func NewGitHub(t testing.TB) *GitHub {
 	} {
 		mux.Handle(pattern(op.method, "/api/v3", op.path), g.handler(op.method, op.path, op.handle))
 	}
+	mux.HandleFunc("POST /api/graphql", g.viewer)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		g.report("GitHub's description, as far as it is kept here, has no %s %s", r.Method, r.URL.Path)
 		http.NotFound(w, r)
@@ -122,6 +123,20 @@ func (g *GitHub) user(_ http.ResponseWriter, c call) answer {
 	return answer{http.StatusOK, u}
 }
 
+// viewer is the one question to the GraphQL API, which GitHub's description
+// does not describe.
+func (g *GitHub) viewer(w http.ResponseWriter, r *http.Request) {
+	c, known, err := open(r)
+	switch {
+	case err != nil || c.text("query") != "{viewer{login}}":
+		g.report("GraphQL was asked for %v, %v", c.body, err)
+	case !known:
+		write(w, githubError(http.StatusUnauthorized, "Bad credentials"))
+	default:
+		write(w, answer{http.StatusOK, map[string]any{"data": map[string]any{"viewer": map[string]any{"login": g.login(string(c.account))}}}})
+	}
+}
+
 func (g *GitHub) login(account string) string {
 	if g.AppToken && account == string(Berth) {
 		return "berth[bot]"
@@ -132,7 +147,7 @@ func (g *GitHub) login(account string) string {
 func (g *GitHub) setUser(u any, account string) {
 	user := u.(map[string]any)
 	user["login"] = g.login(account)
-	if g.AppToken && account == string(Berth) {
+	if strings.HasSuffix(g.login(account), "[bot]") {
 		user["type"] = "Bot"
 	}
 }

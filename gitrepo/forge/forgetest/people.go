@@ -65,6 +65,18 @@ func (s *Server) CommentByHand(t testing.TB, number int64, body string) {
 	s.comment(s.known(t, number), person, body)
 }
 
+// Retitle is a [Site]'s.
+func (s *Server) Retitle(t testing.TB, number int64, title string) {
+	t.Helper()
+	s.change(s.known(t, number), func(p *pull) { p.title = title })
+}
+
+// CommentByBot writes a comment as another app of GitHub's.
+func (g *GitHub) CommentByBot(t testing.TB, number int64, body string) {
+	t.Helper()
+	g.comment(g.known(t, number), "other[bot]", body)
+}
+
 // OpenFromFork is a [Site]'s.
 func (s *Server) OpenFromFork(t testing.TB, branch, base string) int64 {
 	t.Helper()

@@ -20,6 +20,7 @@ func Run(t *testing.T, branches int, newSite func(testing.TB) Site) {
 	}{
 		{"open and re-run", openAndRerun},
 		{"update", update},
+		{"draft", draft},
 		{"labels", labels},
 		{"closed by hand", closedByHand},
 		{"merged by a person", mergedByAPerson},
@@ -146,6 +147,28 @@ func update(t *testing.T, s Site) {
 	ensure(t, f, w, forge.Unchanged)
 	w.Body = ""
 	ensure(t, f, w, forge.Updated)
+}
+
+// draft: GitLab, Gitea and Forgejo keep it in the title that a person has marked
+// a pull request as not to be merged yet.
+func draft(t *testing.T, s Site) {
+	f := Open(t, s, Berth)
+	s.Commit(t, branch)
+	first := ensure(t, f, wanted(), forge.Opened)
+	for _, mark := range []string{"Draft: ", "WIP: ", "[Draft] "} {
+		s.Retitle(t, first.Number, mark+wanted().Title)
+		if _, outcome, err := f.Ensure(t.Context(), wanted()); err != nil || outcome != forge.Unchanged {
+			t.Fatalf("a draft: %s, %v", outcome, err)
+		}
+		w := wanted()
+		w.Title = "shop: Draft: another image"
+		pr, outcome, err := f.Ensure(t.Context(), w)
+		if err != nil || outcome != forge.Updated || pr.Title != mark+w.Title {
+			t.Fatalf("a draft was brought up to date: %s, %+v, %v", outcome, pr, err)
+		}
+	}
+	s.Retitle(t, first.Number, wanted().Title)
+	ensure(t, f, wanted(), forge.Unchanged)
 }
 
 func labels(t *testing.T, s Site) {
