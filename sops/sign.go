@@ -115,6 +115,10 @@ func splitSigned(data []byte) (sig signature, body []byte, found bool, err error
 	return signature{path: fields[0], keyID: fields[1], sig: raw}, body, true, nil
 }
 
+// Signed says that the first line of data is meant to be a signature of berth's, true
+// or not: berth made the file, or somebody made it look so.
+func Signed(data []byte) bool { return bytes.HasPrefix(data, []byte(signaturePrefix)) }
+
 // validPath refuses a path that could not be read back from a signature line.
 func validPath(path string) error {
 	if !fs.ValidPath(path) || path == "." || strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r == 0x7f }) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/berth-gitops/berth/generator"
+	"github.com/berth-gitops/berth/sops"
 )
 
 // FileChange is one file that differs from the branch. Before is nil for a new file,
@@ -38,8 +39,9 @@ func (c FileChange) MarshalJSON() ([]byte, error) {
 }
 
 // compare lists what must change on tip so that it holds files, in path order, and
-// which files below owned are not berth's and stay. It fails with a [ConflictError]
-// rather than overwrite or remove what a person wrote, unless overwrite is set.
+// which other files below owned are not berth's and stay, whatever overwrite says. It
+// fails with a [ConflictError] rather than overwrite or remove what berth wrote and a
+// person changed, unless overwrite is set.
 func compare(tip fs.FS, files map[string][]byte, owned []string, overwrite bool) ([]FileChange, []string, error) {
 	var changes []FileChange
 	var left []string
@@ -68,7 +70,7 @@ func compare(tip fs.FS, files map[string][]byte, owned []string, overwrite bool)
 			if err != nil {
 				return nil, nil, err
 			}
-			if generated, _ := generator.Generated(before); !generated && !isMerged(name) && !isSealed(name) {
+			if !isOwn(name, before) {
 				left = append(left, name)
 				continue
 			}
@@ -95,8 +97,17 @@ func (e *ConflictError) add(name string, before []byte) {
 	}
 }
 
-// isMerged says that the file is the spec, which people edit and berth merges into.
-func isMerged(name string) bool { return path.Base(name) == "project.yaml" }
+// isOwn says that berth wrote the file, or merges into it: it goes with the project.
+func isOwn(name string, doc []byte) bool {
+	generated, _ := generator.Generated(doc)
+	return generated || isMerged(name) || isSealed(name) && sops.Signed(doc)
+}
 
-// isSealed says that the file carries a signature of its own.
+// isMerged says that people edit the file and berth merges into it.
+func isMerged(name string) bool {
+	spec, _ := path.Match(generator.ProjectPath("*"), name)
+	return spec || name == generator.PlatformPath
+}
+
+// isSealed says that a seal belongs at the path; sealing looks at its signature.
 func isSealed(name string) bool { return strings.HasSuffix(name, ".sops.yaml") }
