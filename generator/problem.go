@@ -43,6 +43,15 @@ func (p Problem) String() string {
 	return b.String()
 }
 
+// Problem is what a caller finds wrong with one of the project's fields: reason is a
+// format. It has the line where the field stands, if the project was parsed.
+func (p *Project) Problem(field, hint, reason string, args ...any) Problem {
+	return Problem{
+		File: first(p.at.file, ProjectPath(p.Metadata.Name)), Line: p.at.line(field),
+		Field: field, Reason: fmt.Sprintf(reason, args...), Hint: hint,
+	}
+}
+
 // Problems is everything that is wrong, in the order of the file. It is the
 // error of the parsers, of [Generator.Plan] and of the merge functions.
 type Problems []Problem

@@ -93,6 +93,29 @@ func TestOverHTTP(t *testing.T) {
 	u.must("export", "shop", "production")
 	u.must("verify")
 
+	// A folder whose name looks like a pattern is in nobody's way.
+	clone := filepath.Join(t.TempDir(), "clone")
+	for _, args := range [][]string{
+		{"clone", "-q", filepath.Join(root, "fleet.git"), clone},
+		{"-C", clone, "mv", "projects/shop/base", "projects/[shop"},
+		{"-C", clone, "-c", "user.name=Carol", "-c", "user.email=carol@example.com", "commit", "-qm", "A strange folder"},
+		{"-C", clone, "push", "-q"},
+	} {
+		if out, err := exec.Command("git", args...).CombinedOutput(); err != nil {
+			t.Fatalf("git %s: %v\n%s", args, err, out)
+		}
+	}
+	if out := u.must("get", "projects"); !strings.Contains(out, "alice") {
+		t.Errorf("get projects printed:\n%s", out)
+	}
+	if out := u.must("create", "project", "shop"); !strings.Contains(out, "add projects/shop/base/deployment.yaml") {
+		t.Errorf("create made nothing whole:\n%s", out)
+	}
+	u.must("create", "project", "blog", "--owner", "bob", "--image", "nginx:1.27", "--env", "production")
+	if out := u.must("delete", "project", "blog", "--yes"); !strings.Contains(out, "namespace project-blog-production on cluster home goes") {
+		t.Errorf("delete printed:\n%s", out)
+	}
+
 	// A rule of the server's is told in the server's words, and not tried again.
 	hook := filepath.Join(root, "fleet.git", "hooks", "pre-receive")
 	if err := os.WriteFile(hook, []byte("#!/bin/sh\necho only the release train may push\nexit 1\n"), 0o755); err != nil {

@@ -80,15 +80,11 @@ func (s *Steps) Diff(ctx context.Context, req Request) (*Result, error) {
 // plan works out what req changes on tip. Seals that proposed holds are kept while they
 // are right. With preview a missing token is no error.
 func (s *Steps) plan(ctx context.Context, tip, proposed fs.FS, req Request, preview bool) (*Result, error) {
-	if err := prefetch(ctx, tip, generator.PlatformPath, "projects/"+req.Project+"/"); err != nil {
+	if err := prefetchProject(ctx, tip, req.Project); err != nil {
 		return nil, err
 	}
 	platform, err := s.platform(tip)
 	if err != nil {
-		return nil, err
-	}
-	owned := generator.Owned(platform, req.Project)
-	if err := prefetch(ctx, tip, owned...); err != nil {
 		return nil, err
 	}
 	doc, project, err := wanted(tip, req)
@@ -99,10 +95,7 @@ func (s *Steps) plan(ctx context.Context, tip, proposed fs.FS, req Request, prev
 	if err != nil {
 		return nil, err
 	}
-	if err := checkMoves(tip, platform, plan, req.Project); err != nil {
-		return nil, err
-	}
-	if err := checkComponents(tip, project); err != nil {
+	if err := checkTree(tip, platform, plan, project); err != nil {
 		return nil, err
 	}
 	warnings, err := checkToken(project, req.Token)
@@ -120,7 +113,7 @@ func (s *Steps) plan(ctx context.Context, tip, proposed fs.FS, req Request, prev
 		files[seal.Path] = seal.data
 		result.Seals = append(result.Seals, seal.Seal)
 	}
-	result.Files, result.Left, err = compare(tip, files, owned, req.Overwrite)
+	result.Files, result.Left, err = compare(tip, files, generator.Owned(platform, req.Project), req.Overwrite)
 	return result, err
 }
 
@@ -142,10 +135,6 @@ func wanted(tip fs.FS, req Request) ([]byte, *generator.Project, error) {
 		return nil, nil, &OwnerError{Project: req.Project, Owner: owner, Wanted: want.Spec.Owner}
 	}
 	doc, err := generator.MergeProject(generator.ProjectPath(req.Project), prior, want)
-	if err != nil {
-		return nil, nil, err
-	}
-	want, err = generator.ParseProject(generator.ProjectPath(req.Project), doc)
 	return doc, want, err
 }
 
@@ -155,72 +144,92 @@ func checkToken(p *generator.Project, token *sops.Token) ([]generator.Problem, e
 	if token == nil {
 		return nil, nil
 	}
-	problem := generator.Problem{File: generator.ProjectPath(p.Metadata.Name), Field: "spec.pullSecret"}
+	const field = "spec.pullSecret"
 	if p.Spec.PullSecret == nil {
-		problem.Reason = "a token was given, but the project wants no pull secret"
-		problem.Hint = "say whose token it is: --registry and --username, or spec.pullSecret"
-		return nil, generator.Problems{problem}
+		return nil, generator.Problems{p.Problem(field, "say whose token it is: --registry and --username, or spec.pullSecret",
+			"a token was given, but the project wants no pull secret")}
 	}
 	credential := sops.Credential{Registry: p.Spec.PullSecret.Registry, Username: p.Spec.PullSecret.Username, Token: *token}
 	if err := credential.Validate(); err != nil {
-		problem.Reason = err.Error()
-		return nil, generator.Problems{problem}
+		return nil, generator.Problems{p.Problem(field, "", "%s", err)}
 	}
 	var warnings []generator.Problem
 	for _, text := range credential.Warnings() {
-		problem.Reason = text
-		warnings = append(warnings, problem)
+		warnings = append(warnings, p.Problem(field, "", "%s", text))
 	}
 	return warnings, nil
 }
 
+// checkTree says what stands in the plan's way on tip.
+func checkTree(tip fs.FS, platform *generator.Platform, plan *generator.Plan, p *generator.Project) error {
+	moves, err := checkMoves(tip, platform, plan, p)
+	if err != nil {
+		return err
+	}
+	missing, err := checkComponents(tip, p)
+	if err != nil {
+		return err
+	}
+	return asError(append(moves, missing...))
+}
+
 // checkMoves refuses to move an environment to another cluster: the Namespace on
 // the old one would go, with everything in it.
-func checkMoves(tip fs.FS, platform *generator.Platform, plan *generator.Plan, id string) error {
+func checkMoves(tip fs.FS, platform *generator.Platform, plan *generator.Plan, p *generator.Project) (generator.Problems, error) {
 	var problems generator.Problems
+	id := p.Metadata.Name
 	for _, target := range plan.Targets {
+		i := slices.IndexFunc(p.Spec.Environments, func(e generator.Environment) bool { return e.Name == target.Environment })
 		for _, c := range platform.Spec.Clusters {
 			if c.Name == target.Cluster {
 				continue
 			}
-			file := fmt.Sprintf("tenants/%s/%s/%s.yaml", c.Name, id, target.Environment)
-			if _, err := fs.Stat(tip, file); err == nil {
-				problems = append(problems, generator.Problem{
-					File: generator.ProjectPath(id), Field: "spec.environments",
-					Reason: fmt.Sprintf("%s moves from cluster %s to %s, which would remove its Namespace on %s and everything in it",
-						target.Environment, c.Name, target.Cluster, c.Name),
-					Hint: fmt.Sprintf("run `berth delete project %s --env %s` first, if that is meant", id, target.Environment),
-				})
+			there, err := exists(tip, fmt.Sprintf("tenants/%s/%s/%s.yaml", c.Name, id, target.Environment))
+			if err != nil {
+				return nil, err
+			}
+			if there {
+				problems = append(problems, p.Problem(fmt.Sprintf("spec.environments[%d].cluster", i),
+					fmt.Sprintf("run `berth delete project %s --env %s` first, if that is meant", id, target.Environment),
+					"%s moves from cluster %s to %s, which would remove its Namespace on %s and everything in it",
+					target.Environment, c.Name, target.Cluster, c.Name))
 			}
 		}
 	}
-	return asError(problems)
+	return problems, nil
 }
 
-func checkComponents(tip fs.FS, p *generator.Project) error {
+// checkComponents finds components that the spec names and the repository lacks.
+func checkComponents(tip fs.FS, p *generator.Project) (generator.Problems, error) {
 	var problems generator.Problems
 	seen := map[string]bool{}
-	check := func(field string, names []string) {
-		for _, name := range names {
-			dir := "projects/" + p.Metadata.Name + "/components/" + name
+	check := func(field string, names []string) error {
+		for i, name := range names {
 			if seen[name] {
 				continue
 			}
 			seen[name] = true
-			if _, err := fs.Stat(tip, dir+"/kustomization.yaml"); err != nil {
-				problems = append(problems, generator.Problem{
-					File: generator.ProjectPath(p.Metadata.Name), Field: field,
-					Reason: fmt.Sprintf("names the component %q, but %s/kustomization.yaml is not in the repository", name, dir),
-					Hint:   "commit the component first",
-				})
+			dir := "projects/" + p.Metadata.Name + "/components/" + name
+			there, err := exists(tip, dir+"/kustomization.yaml", dir+"/kustomization.yml", dir+"/Kustomization")
+			if err != nil {
+				return err
+			}
+			if !there {
+				problems = append(problems, p.Problem(fmt.Sprintf("%s[%d]", field, i), "commit the component first",
+					"names the component %q, but %s/kustomization.yaml is not in the repository", name, dir))
 			}
 		}
+		return nil
 	}
-	check("spec.components", p.Spec.Components)
-	for _, env := range p.Spec.Environments {
-		check("spec.environments."+env.Name+".components", env.Components)
+	if err := check("spec.components", p.Spec.Components); err != nil {
+		return nil, err
 	}
-	return asError(problems)
+	for i, env := range p.Spec.Environments {
+		if err := check(fmt.Sprintf("spec.environments[%d].components", i), env.Components); err != nil {
+			return nil, err
+		}
+	}
+	return problems, nil
 }
 
 // asError avoids an error that holds an empty list.

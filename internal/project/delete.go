@@ -2,6 +2,7 @@ package project
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -61,56 +62,65 @@ func (s *Steps) Delete(ctx context.Context, id string, environments []string, ov
 }
 
 func (s *Steps) planDelete(ctx context.Context, tip fs.FS, id string, environments []string, overwrite bool) (*Deletion, error) {
-	if err := prefetch(ctx, tip, generator.PlatformPath, "projects/"+id+"/"); err != nil {
+	if err := prefetchProject(ctx, tip, id); err != nil {
 		return nil, err
 	}
 	platform, err := s.platform(tip)
 	if err != nil {
 		return nil, err
 	}
-	owned := generator.Owned(platform, id)
-	if err := prefetch(ctx, tip, owned...); err != nil {
-		return nil, err
+	deletion := &Deletion{Project: id}
+	if len(environments) > 0 {
+		err = s.planDeleteEnvironments(ctx, tip, deletion, environments, overwrite)
+	} else {
+		err = planDeleteAll(tip, platform, deletion, overwrite)
 	}
-	_, project, err := committed(tip, id)
 	if err != nil {
 		return nil, err
 	}
-	if project == nil {
-		return nil, fmt.Errorf("%w: %s", ErrNoProject, id)
+	deletion.Namespaces = namespaces(id, deletion.Files)
+	return deletion, nil
+}
+
+// planDeleteAll takes away all that berth wrote for a project. It reads no spec: one that
+// is broken, or gone, is no reason to keep the rest. Nor is a cluster that is no longer
+// served.
+func planDeleteAll(tip fs.FS, platform *generator.Platform, deletion *Deletion, overwrite bool) (err error) {
+	all := *platform
+	if all.Spec.Clusters, err = everyCluster(tip, platform); err != nil {
+		return err
 	}
-	deletion := &Deletion{Project: id}
-	if deletion.Namespaces, err = namespaces(platform, project, environments); err != nil {
-		return nil, err
+	owned := append(generator.Owned(&all, deletion.Project), generator.ProjectPath(deletion.Project))
+	deletion.Files, deletion.Left, err = compare(tip, nil, owned, overwrite)
+	if err == nil && len(deletion.Files) == 0 {
+		return fmt.Errorf("%w: %s", ErrNoProject, deletion.Project)
 	}
-	if len(environments) > 0 {
-		return deletion, s.planDeleteEnvironments(ctx, tip, project, deletion, environments, overwrite)
+	return err
+}
+
+// everyCluster returns the platform's clusters and those that still have a folder.
+func everyCluster(tip fs.FS, platform *generator.Platform) ([]generator.Cluster, error) {
+	clusters := slices.Clone(platform.Spec.Clusters)
+	for _, folder := range []string{"tenants", "fleet"} {
+		entries, err := fs.ReadDir(tip, folder)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		for _, e := range entries {
+			if !slices.ContainsFunc(clusters, func(c generator.Cluster) bool { return c.Name == e.Name() }) {
+				clusters = append(clusters, generator.Cluster{Name: e.Name()})
+			}
+		}
 	}
-	deletion.Files, deletion.Left, err = compare(tip, nil, append(owned, generator.ProjectPath(id)), overwrite)
-	return deletion, err
+	return clusters, nil
 }
 
 // planDeleteEnvironments plans the project again without the named environments.
-func (s *Steps) planDeleteEnvironments(ctx context.Context, tip fs.FS, p *generator.Project, deletion *Deletion, names []string, overwrite bool) error {
-	for _, name := range names {
-		if !hasEnvironment(p, name) {
-			return fmt.Errorf("%w: project %s has no environment %s", ErrNoProject, deletion.Project, name)
-		}
-	}
-	if len(deletion.Namespaces) == len(p.Spec.Environments) {
-		return generator.Problems{{
-			File: generator.ProjectPath(deletion.Project), Field: "spec.environments",
-			Reason: "would be empty",
-			Hint:   fmt.Sprintf("run `berth delete project %s` to delete the whole project", deletion.Project),
-		}}
-	}
+func (s *Steps) planDeleteEnvironments(ctx context.Context, tip fs.FS, deletion *Deletion, names []string, overwrite bool) error {
 	result, err := s.plan(ctx, tip, tip, Request{
 		Project: deletion.Project, Overwrite: overwrite,
 		Edit: func(p *generator.Project) (*generator.Project, error) {
-			p.Spec.Environments = slices.DeleteFunc(p.Spec.Environments, func(e generator.Environment) bool {
-				return slices.Contains(names, e.Name)
-			})
-			return p, nil
+			return without(p, deletion.Project, names)
 		},
 	}, false)
 	if err != nil {
@@ -120,21 +130,39 @@ func (s *Steps) planDeleteEnvironments(ctx context.Context, tip fs.FS, p *genera
 	return nil
 }
 
-func hasEnvironment(p *generator.Project, name string) bool {
-	return slices.ContainsFunc(p.Spec.Environments, func(e generator.Environment) bool { return e.Name == name })
-}
-
-// namespaces lists the namespaces of the named environments, or of all.
-func namespaces(platform *generator.Platform, p *generator.Project, names []string) ([]Namespace, error) {
-	plan, err := newGenerator().Plan(platform, p)
-	if err != nil {
-		return nil, err
+// without takes environments from the committed spec of a project.
+func without(p *generator.Project, id string, names []string) (*generator.Project, error) {
+	if p == nil {
+		return nil, fmt.Errorf("%w: %s", ErrNoProject, id)
 	}
-	var found []Namespace
-	for _, target := range plan.Targets {
-		if len(names) == 0 || slices.Contains(names, target.Environment) {
-			found = append(found, Namespace{Name: target.Namespace, Cluster: target.Cluster})
+	for _, name := range names {
+		if !slices.ContainsFunc(p.Spec.Environments, func(e generator.Environment) bool { return e.Name == name }) {
+			return nil, fmt.Errorf("%w: project %s has no environment %s", ErrNoProject, id, name)
 		}
 	}
-	return found, nil
+	p.Spec.Environments = slices.DeleteFunc(p.Spec.Environments, func(e generator.Environment) bool {
+		return slices.Contains(names, e.Name)
+	})
+	if len(p.Spec.Environments) == 0 {
+		return nil, generator.Problems{p.Problem("spec.environments",
+			fmt.Sprintf("run `berth delete project %s` to delete the whole project", id), "would be empty")}
+	}
+	return p, nil
+}
+
+// namespaces are those whose files go: what Flux then takes from the clusters, whatever
+// the spec says.
+func namespaces(id string, files []FileChange) []Namespace {
+	var found []Namespace
+	for _, f := range files {
+		parts := strings.Split(f.Path, "/")
+		if f.After != nil || len(parts) != 4 || parts[0] != "tenants" || parts[2] != id {
+			continue
+		}
+		environment, isYAML := strings.CutSuffix(parts[3], ".yaml")
+		if isYAML && environment != "kustomization" && !isSealed(f.Path) {
+			found = append(found, Namespace{Name: generator.Namespace(id, environment), Cluster: parts[1]})
+		}
+	}
+	return found
 }

@@ -64,38 +64,20 @@ func (s *Steps) Init(ctx context.Context, req InitRequest) (*InitResult, error) 
 }
 
 func (s *Steps) planInit(ctx context.Context, tip fs.FS, req InitRequest) (*InitResult, error) {
-	folder := "clusters/" + req.Cluster.Name
-	if err := prefetch(ctx, tip, generator.PlatformPath, ".sops.yaml", generator.CodeOwnersPath, clusterFile(req.Cluster.Name), folder+"/kustomization.yaml"); err != nil {
+	own := "clusters/" + req.Cluster.Name + "/kustomization.yaml"
+	if err := prefetch(ctx, tip, generator.PlatformPath, ".sops.yaml", generator.CodeOwnersPath,
+		clusterFile("*"), "fleet/*/berth.yaml", own); err != nil {
 		return nil, err
 	}
-	prior, err := readFile(tip, generator.PlatformPath)
+	platform, doc, err := s.settings(tip, req)
 	if err != nil {
-		return nil, err
-	}
-	platform := &generator.Platform{APIVersion: generator.APIVersion, Kind: generator.KindPlatform, Metadata: generator.Metadata{Name: req.Name}}
-	if prior != nil {
-		if platform, err = generator.ParsePlatform(generator.PlatformPath, prior); err != nil {
-			return nil, err
-		}
-	}
-	addCluster(platform, req.Cluster)
-	if s.Key != nil && prior == nil {
-		platform.Spec.PublicKeys = []string{s.Key.PublicKeys()[0].String()}
-	}
-	if err := checkKey(s.Key, platform); err != nil {
-		return nil, err
-	}
-	doc, err := generator.MergePlatform(generator.PlatformPath, prior, platform)
-	if err != nil {
-		return nil, err
-	}
-	if platform, err = generator.ParsePlatform(generator.PlatformPath, doc); err != nil {
 		return nil, err
 	}
 	files, err := generator.ClusterFiles(platform)
 	if err != nil {
 		return nil, err
 	}
+	files[generator.PlatformPath] = doc
 	if len(req.CodeOwners) > 0 {
 		files[generator.CodeOwnersPath] = generator.CodeOwners(req.CodeOwners)
 	}
@@ -106,20 +88,35 @@ func (s *Steps) planInit(ctx context.Context, tip fs.FS, req InitRequest) (*Init
 	if result.Files, _, err = compare(tip, files, nil, req.Overwrite); err != nil {
 		return nil, err
 	}
-	if string(prior) != string(doc) {
-		result.Files = append(result.Files, FileChange{Path: generator.PlatformPath, Before: prior, After: doc})
+	result.Cluster = platform.Spec.Clusters[indexCluster(platform, req.Cluster.Name)]
+	there, err := exists(tip, own)
+	if there {
+		result.Kustomization = own
 	}
-	for _, c := range platform.Spec.Clusters {
-		if c.Name == req.Cluster.Name {
-			result.Cluster = c
+	return result, err
+}
+
+// settings returns the berth.yaml to commit and its meaning.
+func (s *Steps) settings(tip fs.FS, req InitRequest) (*generator.Platform, []byte, error) {
+	prior, err := readFile(tip, generator.PlatformPath)
+	if err != nil {
+		return nil, nil, err
+	}
+	platform := &generator.Platform{APIVersion: generator.APIVersion, Kind: generator.KindPlatform, Metadata: generator.Metadata{Name: req.Name}}
+	if prior != nil {
+		if platform, err = generator.ParsePlatform(generator.PlatformPath, prior); err != nil {
+			return nil, nil, err
 		}
 	}
-	if own, err := readFile(tip, folder+"/kustomization.yaml"); err != nil {
-		return nil, err
-	} else if own != nil {
-		result.Kustomization = folder + "/kustomization.yaml"
+	addCluster(platform, req.Cluster)
+	if s.Key != nil && prior == nil {
+		platform.Spec.PublicKeys = []string{s.Key.PublicKeys()[0].String()}
 	}
-	return result, nil
+	if err := checkKey(s.Key, platform); err != nil {
+		return nil, nil, err
+	}
+	doc, err := generator.MergePlatform(generator.PlatformPath, prior, platform)
+	return platform, doc, err
 }
 
 // leaveOwn takes from files those that a team may have already, for its other files, and
@@ -139,10 +136,15 @@ func leaveOwn(tip fs.FS, files map[string][]byte) ([]string, error) {
 	return left, nil
 }
 
+// indexCluster returns the place of the platform's cluster of that name, or -1.
+func indexCluster(platform *generator.Platform, name string) int {
+	return slices.IndexFunc(platform.Spec.Clusters, func(c generator.Cluster) bool { return c.Name == name })
+}
+
 // addCluster puts what req sets over the platform's cluster of that name.
 func addCluster(platform *generator.Platform, req generator.Cluster) {
 	clusters := &platform.Spec.Clusters
-	i := slices.IndexFunc(*clusters, func(c generator.Cluster) bool { return c.Name == req.Name })
+	i := indexCluster(platform, req.Name)
 	if i < 0 {
 		*clusters = append(*clusters, generator.Cluster{Name: req.Name})
 		i = len(*clusters) - 1
@@ -182,12 +184,11 @@ func (s *Steps) Cluster(ctx context.Context, name string) (generator.Cluster, bo
 	if err != nil {
 		return generator.Cluster{}, false, err
 	}
-	for _, c := range platform.Spec.Clusters {
-		if c.Name == name {
-			return c, true, nil
-		}
+	i := indexCluster(platform, name)
+	if i < 0 {
+		return generator.Cluster{}, false, nil
 	}
-	return generator.Cluster{}, false, nil
+	return platform.Spec.Clusters[i], true, nil
 }
 
 // Initialised says whether the branch holds a berth.yaml.

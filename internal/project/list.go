@@ -31,7 +31,7 @@ func (s *Steps) List(ctx context.Context, ids ...string) ([]*generator.Project, 
 	}
 	files := make([]string, len(ids))
 	for i, id := range ids {
-		files[i] = generator.ProjectPath(id)
+		files[i] = literal(generator.ProjectPath(id))
 	}
 	if err := prefetch(ctx, tip, files...); err != nil {
 		return nil, err

@@ -126,25 +126,25 @@ func committed(tip fs.FS, id string) ([]byte, *generator.Project, error) {
 		return nil, nil, err
 	}
 	p, err := generator.ParseProject(generator.ProjectPath(id), doc)
-	if err != nil {
-		return nil, nil, err
-	}
-	if p.Metadata.Name != id {
-		return nil, nil, generator.Problems{{
-			File: generator.ProjectPath(id), Field: "metadata.name",
-			Reason: fmt.Sprintf("is %q, but the folder is projects/%s", p.Metadata.Name, id),
-			Hint:   "name the project after its folder",
-		}}
-	}
-	return doc, p, nil
+	return doc, p, err
 }
 
 func newGenerator() *generator.Generator { return generator.New(templates.FS) }
 
-// prefetch asks a remote tree for everything a plan will read in one round trip.
-func prefetch(ctx context.Context, tip fs.FS, paths ...string) error {
+// everywhere names all that a project may have, on any cluster, as patterns.
+func everywhere(id string) []string {
+	return []string{"projects/" + id, "tenants/*/" + id, "fleet/*/" + id + ".yaml"}
+}
+
+// prefetchProject asks for what a plan for a project will read.
+func prefetchProject(ctx context.Context, tip fs.FS, id string) error {
+	return prefetch(ctx, tip, append(everywhere(id), generator.PlatformPath)...)
+}
+
+// prefetch asks a remote tree for what will be read in few round trips.
+func prefetch(ctx context.Context, tip fs.FS, patterns ...string) error {
 	if t, ok := tip.(*gitrepo.Tree); ok {
-		return t.Prefetch(ctx, paths...)
+		return t.Prefetch(ctx, patterns...)
 	}
 	return nil
 }
@@ -156,6 +156,16 @@ func readFile(fsys fs.FS, name string) ([]byte, error) {
 		return nil, nil
 	}
 	return doc, err
+}
+
+// exists says whether one of the files or folders is there.
+func exists(fsys fs.FS, names ...string) (bool, error) {
+	for _, name := range names {
+		if _, err := fs.Stat(fsys, name); !errors.Is(err, fs.ErrNotExist) {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // walkFiles lists the files below name, or name itself when it is a file.

@@ -78,9 +78,9 @@ func touched(changed []string) []string {
 			add(literal(name))
 			continue
 		}
-		add("projects/" + id)
-		add("tenants/*/" + id)
-		add("fleet/*/" + id + ".yaml")
+		for _, pattern := range everywhere(id) {
+			add(pattern)
+		}
 	}
 	return patterns
 }
