@@ -171,11 +171,18 @@ func kindOf(n *yaml.Node) string {
 
 func (d *decoder) integer(n *yaml.Node, field string, v reflect.Value) {
 	i, err := strconv.ParseInt(n.Value, 10, 32)
-	if n.ShortTag() != "!!int" || err != nil {
-		d.fail(n, field, "write it in digits, without quotes", "is not a whole number that fits 32 bits")
+	if n.ShortTag() != "!!int" || err != nil || !plainDigits(n.Value) {
+		d.fail(n, field, "write it in plain digits, without quotes", "is not a whole number that fits 32 bits")
 		return
 	}
 	v.SetInt(i)
+}
+
+// plainDigits says that every YAML reader takes the whole number for the same. One that
+// begins with a zero is octal to some.
+func plainDigits(number string) bool {
+	digits := strings.TrimPrefix(number, "-")
+	return number == "0" || madeOf(digits, func(r rune) bool { return r >= '0' && r <= '9' }) && digits[0] != '0'
 }
 
 // text decodes a string; with numbers, a bare number counts as its own text.
@@ -184,6 +191,10 @@ func (d *decoder) text(n *yaml.Node, field string, v reflect.Value, numbers bool
 	number := tag == "!!int" || tag == "!!float"
 	if tag != "!!str" && (!numbers || !number) {
 		d.fail(n, field, "put it in quotes", "must be a string, and YAML reads this as %s", tagName(tag))
+		return
+	}
+	if tag == "!!int" && !plainDigits(n.Value) {
+		d.fail(n, field, "write it in plain digits", "is a number in a form that YAML readers take for different ones")
 		return
 	}
 	v.SetString(n.Value)

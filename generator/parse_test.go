@@ -63,7 +63,7 @@ func TestParseProblems(t *testing.T) {
 		}},
 		"wrong types": {head + "  image: [i]\n  port: \"80\"\n  env: [a]\n  components: a\n  pullSecret: yes\n  environments: {name: a}\n", []string{
 			"f:7: spec.image: is a list, not a single value",
-			"f:8: spec.port: is not a whole number that fits 32 bits; write it in digits, without quotes",
+			"f:8: spec.port: is not a whole number that fits 32 bits; write it in plain digits, without quotes",
 			"f:9: spec.env: is a list, not a mapping",
 			"f:10: spec.components: is a single value, not a list",
 			"f:11: spec.pullSecret: is a single value, not a mapping",
@@ -83,9 +83,15 @@ func TestParseProblems(t *testing.T) {
 			"f:9: spec.env: has no value; remove the field or give it a value",
 		}},
 		"numbers": {head + "  image: i:1\n  port: 0x50\n  environments:\n  - {name: a, replicas: 1e3}\n  - {name: b, replicas: 99999999999}\n", []string{
-			"f:8: spec.port: is not a whole number that fits 32 bits; write it in digits, without quotes",
-			"f:10: spec.environments[0].replicas: is not a whole number that fits 32 bits; write it in digits, without quotes",
-			"f:11: spec.environments[1].replicas: is not a whole number that fits 32 bits; write it in digits, without quotes",
+			"f:8: spec.port: is not a whole number that fits 32 bits; write it in plain digits, without quotes",
+			"f:10: spec.environments[0].replicas: is not a whole number that fits 32 bits; write it in plain digits, without quotes",
+			"f:11: spec.environments[1].replicas: is not a whole number that fits 32 bits; write it in plain digits, without quotes",
+		}},
+		"octal": {head + "  image: i:1\n  port: 0100\n  environments:\n  - {name: a, replicas: +1, resources: {limits: {cpu: 010, memory: 0o10}}}\n", []string{
+			"f:8: spec.port: is not a whole number that fits 32 bits; write it in plain digits, without quotes",
+			"f:10: spec.environments[0].replicas: is not a whole number that fits 32 bits; write it in plain digits, without quotes",
+			"f:10: spec.environments[0].resources.limits[cpu]: is a number in a form that YAML readers take for different ones; write it in plain digits",
+			"f:10: spec.environments[0].resources.limits[memory]: is a number in a form that YAML readers take for different ones; write it in plain digits",
 		}},
 		"strange keys": {head + "  image: i:1\n  \"a\\nb\": 1\n  [a]: 1\n" + tail, []string{
 			`f:8: spec.a\nb: unknown field; known here: components, env, environments, image, owner, port, pullSecret, template`,
@@ -186,6 +192,24 @@ func TestParseProject(t *testing.T) {
 	}
 	if got.Metadata.Name != "shop" || got.Kind != generator.KindProject || got.APIVersion != generator.APIVersion {
 		t.Errorf("head: %+v", got)
+	}
+}
+
+// TestOldBooleans: what YAML 1.1 reads as true, false or a time is the text that stands
+// there, and is written so that every reader sees text.
+func TestOldBooleans(t *testing.T) {
+	p := mustProject(t, head+"  image: i:1\n  env: {A: no, B: y, C: 12:30:45}\n  environments:\n  - name: on\n")
+	if got := p.Spec.Env; got["A"] != "no" || got["B"] != "y" || got["C"] != "12:30:45" || p.Spec.Environments[0].Name != "on" {
+		t.Errorf("read as %v, %v", got, p.Spec.Environments[0].Name)
+	}
+	doc, err := generator.MarshalProject(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`A: "no"`, `B: "y"`, `C: "12:30:45"`, `name: "on"`} {
+		if !strings.Contains(string(doc), want) {
+			t.Errorf("%s is not in\n%s", want, doc)
+		}
 	}
 }
 
