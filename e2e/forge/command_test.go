@@ -115,7 +115,7 @@ func TestCommandProposes(t *testing.T) {
 	// The base moves: planned again on it, still one pull request.
 	p.must("", "create", "project", "blog", "--owner", "bob", "--image", "nginx:1.27", "--env", "production")
 	moved := p.propose("", create[:len(create)-1]...)
-	moved.is(t, number, "unchanged")
+	moved.is(t, number, "updated")
 	if !moved.Changed || moved.Commit == opened.Commit {
 		t.Errorf("after the base moved: %+v", moved)
 	}

@@ -42,7 +42,8 @@ type InitResult struct {
 // own result, to add a cluster or change its settings.
 func (s *Steps) Init(ctx context.Context, req InitRequest) (*InitResult, error) {
 	var result *InitResult
-	done, err := s.write(ctx, "cluster-"+req.Cluster.Name, func(tip, _ fs.FS) (*gitrepo.Change, error) {
+	topic := "cluster." + req.Cluster.Name // no project's id has a dot in it
+	done, err := s.write(ctx, topic, func(tip, _ fs.FS) (*gitrepo.Change, error) {
 		var err error
 		if result, err = s.planInit(ctx, tip, req); err != nil {
 			return nil, err

@@ -16,6 +16,28 @@ func pullText(change *gitrepo.Change) (title, body string) {
 		"Push nothing to it; change the project's spec or comment here instead.\n"
 }
 
+// pullLabel is on every pull request of berth's; what it labels beyond that begins with
+// it and a slash.
+const pullLabel = "berth"
+
+// pullLabels tell reviewers what kind of look a change needs.
+func pullLabels(change *gitrepo.Change) []string {
+	labels := []string{pullLabel}
+	add := func(label string, is func(file string, content []byte) bool) {
+		for file, content := range change.Files {
+			if is(file, content) {
+				labels = append(labels, pullLabel+"/"+label)
+				return
+			}
+		}
+	}
+	add("secret", func(file string, content []byte) bool {
+		return content != nil && isSealed(file) && file != ".sops.yaml"
+	})
+	add("delete", func(_ string, content []byte) bool { return content == nil })
+	return labels
+}
+
 // message is the commit message of a result: the subject, and a list of what changes
 // against the base, whatever this run found already proposed.
 func (r *Result) message(subject string) string {

@@ -62,23 +62,29 @@ func (s *Steps) propose(ctx context.Context, topic string, plan planFunc) (writt
 		return written{}, err
 	}
 	if done.Empty {
-		pull, err := s.withdraw(ctx, branch)
+		pull, err := s.withdraw(ctx, branch, done.Commit)
 		return written{commit: done.Commit.String(), pull: pull}, err
 	}
 	title, body := pullText(change)
 	pull, outcome, err := s.Forge.Ensure(ctx, forge.Want{
-		Head: branch, Base: s.Branch, Title: title, Body: body, Labels: []string{"berth"},
+		Head: branch, Base: s.Branch, Title: title, Body: body, Labels: pullLabels(change), OwnLabels: pullLabel + "/",
 	})
 	w := written{commit: done.Commit.String(), changed: done.Changed || outcome == forge.Opened}
 	if pull != nil {
+		if done.Changed && outcome == forge.Unchanged {
+			outcome = forge.Updated // by the new commit
+		}
 		w.pull = &PullRequest{Number: pull.Number, URL: pull.URL, Outcome: string(outcome)}
 	}
 	return w, err
 }
 
 // withdraw closes the pull request of a branch that has nothing left to change, and
-// deletes the branch.
-func (s *Steps) withdraw(ctx context.Context, branch string) (*PullRequest, error) {
+// deletes the branch if it still is at tip, which the forge may not be the first to know.
+func (s *Steps) withdraw(ctx context.Context, branch string, tip gitrepo.Hash) (*PullRequest, error) {
+	if tip.IsZero() {
+		return nil, nil
+	}
 	pull, err := s.Forge.Find(ctx, branch, s.Branch)
 	if err != nil || pull == nil || pull.State != forge.Open {
 		return nil, err
@@ -87,7 +93,7 @@ func (s *Steps) withdraw(ctx context.Context, branch string) (*PullRequest, erro
 	if err != nil {
 		return nil, err
 	}
-	err = s.Forge.DeleteBranch(ctx, branch, pull.HeadCommit)
+	err = s.Forge.DeleteBranch(ctx, branch, tip.String())
 	if errors.Is(err, forge.ErrConflict) {
 		err = nil // somebody has pushed to it: it is not ours to delete
 	}

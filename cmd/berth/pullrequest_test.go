@@ -1,0 +1,164 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/berth-gitops/berth/gitrepo/forge/forgetest"
+)
+
+// standIn is a forge that answers like one of a kind, Git included.
+type standIn interface {
+	forgetest.Site
+	Address() string
+}
+
+// newProposer is a user whose changes become pull requests on a forge.
+func newProposer(t *testing.T, s standIn) *user {
+	t.Helper()
+	h := http.Header{}
+	s.Token(t, forgetest.Berth).Authorize(h, "Bearer")
+	token := strings.TrimPrefix(h.Get("Authorization"), "Bearer ")
+	kind := s.Repository(t).Kind
+	u := newUser(t, s.Address())
+	u.env = append(u.env, "BERTH_GIT_USERNAME=berth", "BERTH_GIT_PASSWORD="+token,
+		"BERTH_FORGE="+string(kind), strings.ToUpper(string(kind))+"_TOKEN="+token)
+	u.must("init", "--cluster", "home", "--flux-url", "https://git.example.com/f.git")
+	return u
+}
+
+// proposal is what berth prints about a change that became a pull request.
+type proposal struct {
+	Changed     bool
+	Commit      string
+	PullRequest *struct {
+		Number  int64
+		Outcome string
+	}
+}
+
+// propose runs a command as a pull request, of which it wants this to become.
+func (u *user) propose(outcome string, args ...string) proposal {
+	u.t.Helper()
+	var p proposal
+	out := u.must(append(args, "--pull-request", "-o", "json")...)
+	if err := json.Unmarshal([]byte(out[strings.Index(out, "{"):]), &p); err != nil {
+		u.t.Fatalf("%v\n%s", err, out)
+	}
+	if p.PullRequest == nil || p.PullRequest.Outcome != outcome {
+		u.t.Fatalf("berth %s: %+v, want the pull request %s", strings.Join(args, " "), p.PullRequest, outcome)
+	}
+	return p
+}
+
+func image(id, version string) []string {
+	return []string{"create", "project", id, "--owner", "alice", "--image", "ghcr.io/alice/" + id + ":" + version, "--env", "production"}
+}
+
+// TestPullRequests is the life of a project's pull requests on each forge.
+func TestPullRequests(t *testing.T) {
+	for name, s := range map[string]standIn{"github": forgetest.NewGitHub(t), "gitlab": forgetest.NewGitLab(t)} {
+		t.Run(name, func(t *testing.T) {
+			u := newProposer(t, s)
+			opened := u.propose("opened", image("shop", "v1")...)
+			if out := u.must("get", "projects"); strings.Contains(out, "shop") {
+				t.Errorf("shop is on main before anybody merged it:\n%s", out)
+			}
+			if again := u.propose("unchanged", image("shop", "v1")...); again.Changed || again.Commit != opened.Commit {
+				t.Errorf("the same again: %+v", again)
+			}
+			if moved := u.propose("updated", image("shop", "v2")...); !moved.Changed || moved.PullRequest.Number != opened.PullRequest.Number {
+				t.Errorf("another image: %+v", moved)
+			}
+			u.propose("opened", image("blog", "v1")...)
+			s.Merge(t, opened.PullRequest.Number)
+			if out := u.must("create", "project", "shop", "--image", "ghcr.io/alice/shop:v2", "--pull-request"); !strings.Contains(out, "nothing to change") {
+				t.Errorf("after the merge:\n%s", out)
+			}
+
+			next := u.propose("opened", image("shop", "v3")...)
+			if next.PullRequest.Number == opened.PullRequest.Number {
+				t.Errorf("the merged pull request came again: %+v", next)
+			}
+			u.propose("updated", "delete", "project", "shop", "--yes")
+			u.propose("closed", image("shop", "v2")...)
+			if open := s.OpenPulls(t); len(open["berth/shop"]) != 0 || len(open["berth/blog"]) != 1 {
+				t.Errorf("open: %v", open)
+			}
+			u.propose("opened", image("shop", "v4")...)
+		})
+	}
+}
+
+// TestPullRequestLabels: the labels say what a pull request changes, and go with it.
+func TestPullRequestLabels(t *testing.T) {
+	s := forgetest.NewGitHub(t)
+	u := newProposer(t, s)
+	u.env = append(u.env, "BERTH_PASSWORD=ghp_alice")
+	u.must(append(image("blog", "v1"), "--username", "alice")...)
+	f := forgetest.Open(t, s, forgetest.Berth)
+	for _, c := range []struct {
+		outcome string
+		args    []string
+		want    []string
+	}{
+		{"opened", append(image("shop", "v1"), "--username", "alice"), []string{"berth", "berth/secret"}},
+		{"opened", append(image("blog", "v2"), "--username", "alice"), []string{"berth"}},
+		{"updated", []string{"delete", "project", "blog", "--yes"}, []string{"berth", "berth/delete"}},
+	} {
+		pr, err := f.Get(t.Context(), u.propose(c.outcome, c.args...).PullRequest.Number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(pr.Labels)
+		if !slices.Equal(pr.Labels, c.want) {
+			t.Errorf("berth %s: labels %q, want %q", strings.Join(c.args, " "), pr.Labels, c.want)
+		}
+	}
+}
+
+// TestPersonPushesWhileClosing: the branch of a pull request that has nothing left to
+// change is deleted, but not from under somebody who has just pushed to it.
+func TestPersonPushesWhileClosing(t *testing.T) {
+	s := forgetest.NewGitHub(t)
+	u := newProposer(t, s)
+	u.must(image("shop", "v1")...)
+	u.propose("opened", image("shop", "v2")...)
+
+	target, err := url.Parse(s.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	target.Path = ""
+	tip := ""
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if tip == "" {
+			tip = s.Commit(t, "berth/shop")
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	u.env = append(u.env, "BERTH_FORGE_API="+server.URL+"/api/v3")
+	u.propose("closed", image("shop", "v1")...)
+	if err := forgetest.Open(t, s, forgetest.Berth).DeleteBranch(t.Context(), "berth/shop", "another"); tip == "" || err == nil || !strings.Contains(err.Error(), tip[:12]) {
+		t.Errorf("the person's commit %s is not on the branch any more: %v", tip, err)
+	}
+}
+
+// TestClusterOfAProjectsName: a cluster's pull request and a project's never share a branch.
+func TestClusterOfAProjectsName(t *testing.T) {
+	s := forgetest.NewGitHub(t)
+	u := newProposer(t, s)
+	u.propose("opened", image("cluster-away", "v1")...)
+	u.must("init", "--cluster", "away", "--flux-url", "https://git.example.com/f.git", "--pull-request")
+	if open := s.OpenPulls(t); len(open) != 2 {
+		t.Errorf("open: %v", open)
+	}
+}
