@@ -15,6 +15,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// upstreamVersion is what the sops command of that version writes into
+// sops.version: the one that this package is compared with byte by byte.
+const upstreamVersion = "3.13.3"
+
 // plainSecret is a Secret before it is sealed. Every text in it has passed
 // plainText; value is what stands under data, already in base64.
 type plainSecret struct {

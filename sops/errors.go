@@ -70,3 +70,8 @@ func (e *TamperedError) Error() string {
 func foreign(detail string) *TamperedError {
 	return &TamperedError{Kind: Foreign, Detail: detail}
 }
+
+// changed makes the error for what was right once.
+func changed(detail string) *TamperedError {
+	return &TamperedError{Kind: Changed, Detail: detail}
+}

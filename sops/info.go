@@ -3,7 +3,6 @@ package sops
 import (
 	"encoding/base64"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,10 +32,6 @@ const (
 	maxGeneration   = 1<<31 - 1
 	fingerprintForm = "v1" // how fingerprints are computed
 )
-
-// encValue is the form of an encrypted string; other types are refused,
-// because a decrypter that fails to convert the plaintext quotes it.
-var encValue = regexp.MustCompile(`^ENC\[AES256_GCM,data:[A-Za-z0-9+/]+=*,iv:[A-Za-z0-9+/]{43}=,tag:[A-Za-z0-9+/]{22}==,type:str\]$`)
 
 // Info is what a sealed file says about itself without any key. From Verify it
 // can be believed: berth signed it. From Inspect it is a claim.
@@ -128,7 +123,7 @@ func (d *document) checkShape() error {
 		return foreign(fmt.Sprintf("a Secret of type %q", clip(info.Type)))
 	case d.sops.encryptedRegex != encryptedRegex || d.sops.macOnlyEncrypted:
 		return foreign("sops.encrypted_regex is not " + encryptedRegex + ", or the MAC leaves fields out")
-	case !encValue.MatchString(d.sops.mac):
+	case !encryptedString(d.sops.mac):
 		return foreign("sops.mac is not an encrypted string")
 	}
 	for _, part := range []struct {
@@ -145,7 +140,7 @@ func (d *document) checkShape() error {
 			return err
 		}
 	}
-	if !encValue.MatchString(text(child(values, dataKey))) {
+	if !encryptedString(text(child(values, dataKey))) {
 		return foreign("data." + dataKey + " is not an encrypted string")
 	}
 	return checkAnnotations(child(meta, "annotations"), meta)

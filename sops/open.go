@@ -23,10 +23,14 @@ func Open(data []byte, identities string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return writeYAML(plain)
+}
+
+func writeYAML(node *yaml.Node) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
 	encoder.SetIndent(4)
-	if err := encoder.Encode(plain); err != nil {
+	if err := encoder.Encode(node); err != nil {
 		return nil, errors.New("the decrypted document cannot be written as YAML")
 	}
 	return out.Bytes(), nil

@@ -159,7 +159,7 @@ func TestOpenErrors(t *testing.T) {
 		"unsigned, type a comment": {put(body, "type:str]\nsops", "type:comment]\nsops"), s.identity, Changed, ""},
 		"unsigned, plain value":    {put(body, ".dockerconfigjson: ENC[", ".dockerconfigjson: "+marked+"["), s.identity, Changed, "decrypt"},
 		"unsigned, other rule":     {put(body, encryptedRegex, "^nothing$"), s.identity, Changed, "MAC"},
-		"unsigned, broken rule":    {put(body, encryptedRegex, "(("), s.identity, Changed, "MAC"},
+		"unsigned, broken rule":    {put(body, encryptedRegex, "(("), s.identity, Foreign, "regular expression"},
 		"KMS":                      {put(body, "\nsops:\n", "\nsops:\n    kms: [{arn: x, enc: y}]\n"), s.identity, Foreign, "kms"},
 		"two documents":            {body + "---\na: b\n", s.identity, Foreign, "more than one"},
 	} {
