@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -14,7 +15,7 @@ import (
 
 // ownProjectAttacks are those of somebody who may write his own project only.
 func ownProjectAttacks() []attack {
-	return append(stealingAttacks(), escapingAttacks()...)
+	return slices.Concat(stealingAttacks(), escapingAttacks(), neighbourAttacks())
 }
 
 // stealingAttacks want alice's token in a namespace of the attacker.
@@ -209,6 +210,33 @@ func otherNamespaceAttack() attack {
 func writeKustomization(a scene, manifest string) error {
 	err := writeDocument(a.kustomization(), document{"kind": "Kustomization", "apiVersion": "kustomize.config.k8s.io/v1beta1"})
 	return errors.Join(err, addResource(a.overlay(), "evil.yaml", manifest))
+}
+
+// neighbourAttacks harm other projects from within the own namespace.
+func neighbourAttacks() []attack {
+	service := func(id, what, message, spec string) attack {
+		return attack{
+			id: id, writer: ownProject, what: what, by: servicePolicy,
+			commit: func(a scene) error {
+				return addResource(a.overlay(), "evil.yaml", a.fill("apiVersion: v1\nkind: Service\nmetadata: {name: evil}\nspec: "+spec+"\n"))
+			},
+			seen: refused(workload, "ReconciliationFailed", message),
+			hit: func(ctx context.Context, a scene) error {
+				return fleet.Client.Get(ctx, client.ObjectKey{Namespace: a.namespace(), Name: "evil"}, &corev1.Service{})
+			},
+		}
+	}
+	return []attack{
+		service("external-ips", "a Service with `externalIPs`, for the traffic that others send there", "a Service may not take externalIPs",
+			"{selector: {app.kubernetes.io/name: app}, ports: [{port: 443}], externalIPs: [192.0.2.1]}"),
+		service("external-name", "a Service that is another name of alice's, for the ingress controller to follow", "a Service may not be an ExternalName",
+			"{type: ExternalName, externalName: app.VICTIM.svc.cluster.local}"),
+		{
+			id: "system-priority", writer: ownProject, what: "pods with the priority of the system's own, which drive others from the nodes", by: podPolicy,
+			commit: func(a scene) error { return patchPod(a, map[string]any{"priorityClassName": "system-node-critical"}) },
+			seen:   podsRefused("a priority of the system's own"), hit: evilPod,
+		},
+	}
 }
 
 func privilegedPodAttack() attack {

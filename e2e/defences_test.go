@@ -29,6 +29,7 @@ const (
 	berthRights
 	podSecurity
 	podPolicy
+	servicePolicy
 	kustomizationPolicy
 	platformPolicy
 	pinnedRecipients
@@ -39,7 +40,7 @@ const (
 func (d defence) String() string {
 	return [...]string{
 		"project keys", "the platform key stays with the platform", "the project's narrow rights", "`targetNamespace`, then narrow rights", "the narrow rights of `berth`", "pod security",
-		"admission policy `berth-pods`", "admission policy `berth-kustomizations`", "admission policy `berth-platform`",
+		"admission policy `berth-pods`", "admission policy `berth-services`", "admission policy `berth-kustomizations`", "admission policy `berth-platform`",
 		"recipients pinned in the berth key", "signatures",
 		"**not the cluster**",
 	}[d]
@@ -49,7 +50,7 @@ func (d defence) String() string {
 func (d defence) takenAway() string {
 	return [...]string{
 		"with the victim's key in the project's key Secret", "with the platform key in the project's key Secret", "as cluster-admin", "without both", "with `berth` as admin of that namespace",
-		"in a privileged namespace", "without the policy", "without the policy", "without the policy",
+		"in a privileged namespace", "without the policy", "without the policy", "without the policy", "without the policy",
 		"once somebody pins it", "with a berth that trusts the signer", "",
 	}[d]
 }
@@ -59,7 +60,7 @@ func (d defence) takenAway() string {
 func takeDefencesAway(t *testing.T, attacks []attack, scenes []scene) {
 	t.Helper()
 	t.Cleanup(func() { restoreDefences(t) })
-	policies := []string{"berth-pods", "berth-kustomizations", "berth-platform"}
+	policies := []string{"berth-pods", "berth-services", "berth-kustomizations", "berth-platform"}
 	kubectl(t, append([]string{"delete", "validatingadmissionpolicybinding"}, policies...)...)
 	eventually(t, policiesAreOff)
 
@@ -87,7 +88,7 @@ func (a attack) takeAway(ctx context.Context, here scene) error {
 		return errors.Join(addKey(ctx, here, "sops-"+here.victim.id), again(ctx, here.namespace()))
 	case platformKeyApart:
 		return errors.Join(addKey(ctx, here, "sops-age"), again(ctx, here.namespace()))
-	case narrowRights:
+	case narrowRights, servicePolicy:
 		return again(ctx, here.namespace())
 	case targetNamespace:
 		patch := `{"spec":{"targetNamespace":null}}`

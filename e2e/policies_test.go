@@ -12,7 +12,7 @@ import (
 // The API server itself checks the policies' expressions against the types
 // that they are about, Flux's CRDs included.
 func TestPolicyTypes(t *testing.T) {
-	for _, name := range []string{"berth-pods", "berth-kustomizations", "berth-platform"} {
+	for _, name := range []string{"berth-pods", "berth-services", "berth-kustomizations", "berth-platform"} {
 		var policy admissionv1.ValidatingAdmissionPolicy
 		eventually(t, func(ctx context.Context) error {
 			if err := fleet.Client.Get(ctx, client.ObjectKey{Name: name}, &policy); err != nil {

@@ -83,6 +83,7 @@ spec:
         - {name: GREETING, value: "hello: # world"}
         - {name: LOG_LEVEL, value: info}
         ports: [{name: http, containerPort: 3000}]
+        readinessProbe: {tcpSocket: {port: http}}
         resources:
           requests: {cpu: 500m, memory: 256Mi}
           limits: {memory: 1Gi}

@@ -45,8 +45,8 @@ func TestClusterObjects(t *testing.T) {
 		"ClusterRole//berth", "ClusterRole//berth-project", "ClusterRoleBinding//berth",
 		"GitRepository/flux-projects/flux-projects", "Kustomization/flux-projects/projects", "Namespace//flux-projects",
 		"Role/flux-projects/berth", "RoleBinding/flux-projects/berth", "ServiceAccount/flux-projects/berth",
-		"ValidatingAdmissionPolicy//berth-kustomizations", "ValidatingAdmissionPolicy//berth-platform", "ValidatingAdmissionPolicy//berth-pods",
-		"ValidatingAdmissionPolicyBinding//berth-kustomizations", "ValidatingAdmissionPolicyBinding//berth-platform", "ValidatingAdmissionPolicyBinding//berth-pods",
+		"ValidatingAdmissionPolicy//berth-kustomizations", "ValidatingAdmissionPolicy//berth-platform", "ValidatingAdmissionPolicy//berth-pods", "ValidatingAdmissionPolicy//berth-services",
+		"ValidatingAdmissionPolicyBinding//berth-kustomizations", "ValidatingAdmissionPolicyBinding//berth-platform", "ValidatingAdmissionPolicyBinding//berth-pods", "ValidatingAdmissionPolicyBinding//berth-services",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

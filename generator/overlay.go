@@ -225,7 +225,7 @@ func resourceList(q Quantities) corev1.ResourceList {
 
 // ingress routes the environment's host to the app's Service.
 func (e *environment) ingress() *networkingv1.Ingress {
-	exact := networkingv1.PathTypePrefix
+	prefix := networkingv1.PathTypePrefix
 	in := &networkingv1.Ingress{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "networking.k8s.io/v1", Kind: "Ingress"},
 		ObjectMeta: metav1.ObjectMeta{Name: AppName, Namespace: e.namespace, Labels: e.labels()},
@@ -234,7 +234,7 @@ func (e *environment) ingress() *networkingv1.Ingress {
 			IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{
 				Paths: []networkingv1.HTTPIngressPath{{
 					Path:     "/",
-					PathType: &exact,
+					PathType: &prefix,
 					Backend: networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{
 						Name: AppName,
 						Port: networkingv1.ServiceBackendPort{Name: portName},

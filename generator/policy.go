@@ -13,7 +13,7 @@ import (
 // bindings. They are static, run inside the API server and fail closed.
 func policies(cluster string) []any {
 	var objects []any
-	for _, p := range []*admissionv1.ValidatingAdmissionPolicy{podPolicy(), kustomizationPolicy(cluster), platformPolicy()} {
+	for _, p := range []*admissionv1.ValidatingAdmissionPolicy{podPolicy(), servicePolicy(), kustomizationPolicy(cluster), platformPolicy()} {
 		objects = append(objects, p, binding(p.Name))
 	}
 	return objects
@@ -66,7 +66,8 @@ func deny(expression, message string) admissionv1.Validation {
 
 // podPolicy keeps pods of projects from reading the pull secret; the kubelet
 // reads it for them. Flux writes the Secret and a pod is the only way to read
-// it that everyone who can write below projects/ has.
+// it that everyone who can write below projects/ has. Nor may they have a
+// priority that Kubernetes keeps for itself and yet gives to everyone.
 func podPolicy() *admissionv1.ValidatingAdmissionPolicy {
 	validations := []admissionv1.Validation{deny(volumesWithout(PullSecretName),
 		PullSecretName+" is for pulling images; a pod may not mount it")}
@@ -74,15 +75,10 @@ func podPolicy() *admissionv1.ValidatingAdmissionPolicy {
 		validations = append(validations, deny(containersWithout(list, PullSecretName),
 			PullSecretName+" is for pulling images; "+list+" may not take it into their environment"))
 	}
+	validations = append(validations, deny("!object.spec.?priorityClassName.orValue('').startsWith('system-')",
+		"a priority of the system's own would drive other projects' pods from the nodes"))
 	return policy("berth-pods", admissionv1.ValidatingAdmissionPolicySpec{
-		MatchConstraints: &admissionv1.MatchResources{
-			NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
-				{Key: LabelProject, Operator: metav1.LabelSelectorOpExists},
-			}},
-			ResourceRules: []admissionv1.NamedRuleWithOperations{
-				onWrite("", createOrUpdate(), "pods", "pods/ephemeralcontainers"),
-			},
-		},
+		MatchConstraints: inProjects(onWrite("", createOrUpdate(), "pods", "pods/ephemeralcontainers")),
 		MatchConditions: []admissionv1.MatchCondition{{
 			// A pod on its way out only loses finalizers; a debug container
 			// can be added even then.
@@ -91,6 +87,40 @@ func podPolicy() *admissionv1.ValidatingAdmissionPolicy {
 		}},
 		Validations: validations,
 	})
+}
+
+// servicePolicy keeps Services of projects inside their namespace. With an external
+// address a Service takes the traffic that others send there; through one that is only a
+// name an ingress controller, which every project lets in, reaches other projects' pods.
+func servicePolicy() *admissionv1.ValidatingAdmissionPolicy {
+	return policy("berth-services", admissionv1.ValidatingAdmissionPolicySpec{
+		MatchConstraints: inProjects(onWrite("", createOrUpdate(), "services")),
+		MatchConditions:  []admissionv1.MatchCondition{notLeaving()},
+		Validations: []admissionv1.Validation{
+			deny("object.spec.?externalIPs.orValue([]).size() == 0",
+				"a Service may not take externalIPs: it would get the traffic of others"),
+			deny("object.spec.?type.orValue('') != 'ExternalName'",
+				"a Service may not be an ExternalName: an ingress controller would reach other namespaces through it"),
+		},
+	})
+}
+
+// inProjects matches rules in the namespaces of projects.
+func inProjects(rules ...admissionv1.NamedRuleWithOperations) *admissionv1.MatchResources {
+	return &admissionv1.MatchResources{
+		NamespaceSelector: &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+			{Key: LabelProject, Operator: metav1.LabelSelectorOpExists},
+		}},
+		ResourceRules: rules,
+	}
+}
+
+// notLeaving lets finalizers be taken off what is being deleted.
+func notLeaving() admissionv1.MatchCondition {
+	return admissionv1.MatchCondition{
+		Name:       "not-leaving",
+		Expression: "!has(object.metadata.deletionTimestamp) || oldObject == null || object.spec != oldObject.spec",
+	}
 }
 
 // volumesWithout is true of a pod none of whose volumes shows the Secret to a
@@ -124,11 +154,7 @@ func kustomizationPolicy(cluster string) *admissionv1.ValidatingAdmissionPolicy 
 				onWrite("kustomize.toolkit.fluxcd.io", createOrUpdate(), "kustomizations"),
 			},
 		},
-		MatchConditions: []admissionv1.MatchCondition{{
-			// Flux takes its finalizer off what is being deleted.
-			Name:       "not-leaving",
-			Expression: "!has(object.metadata.deletionTimestamp) || oldObject == null || object.spec != oldObject.spec",
-		}},
+		MatchConditions: []admissionv1.MatchCondition{notLeaving()},
 		Variables: []admissionv1.Variable{
 			{Name: "name", Expression: "object.metadata.name"},
 			{Name: "isProject", Expression: isProjectName("variables.name")},

@@ -151,6 +151,7 @@ func (c *checker) checkWorkload(p *project, t generator.Target, infos map[string
 			c.add(ruleSealAltered, file, 0, "puts ciphertext into %s", o)
 		}
 		c.checkPods(t, file, o)
+		c.checkNeighbours(file, o)
 		if o.groupKind() == "Ingress.networking.k8s.io" {
 			c.checkHosts(p, t, file, o)
 		}

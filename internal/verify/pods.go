@@ -21,6 +21,22 @@ func (c *checker) checkPods(t generator.Target, file string, o object) {
 	}
 }
 
+// checkNeighbours finds what reaches out of a namespace by means that every project has.
+func (c *checker) checkNeighbours(file string, o object) {
+	if spec, ok := podSpec(o); ok && strings.HasPrefix(spec.text("priorityClassName"), "system-") {
+		c.add(ruleNeighbours, file, 0, "%s takes a priority class of the system's", o)
+	}
+	if o.groupKind() != "Service" {
+		return
+	}
+	if o.at("spec", "externalIPs") != nil {
+		c.add(ruleNeighbours, file, 0, "%s takes externalIPs", o)
+	}
+	if o.text("spec", "type") == "ExternalName" {
+		c.add(ruleNeighbours, file, 0, "%s is an ExternalName", o)
+	}
+}
+
 // podSpec returns the pod spec of a workload.
 func podSpec(o object) (object, bool) {
 	fields := []string{"spec", "template", "spec"}

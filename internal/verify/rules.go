@@ -51,6 +51,7 @@ const (
 	ruleNamespace   = "namespace"
 	rulePodSecurity = "pod-security"
 	ruleHostClash   = "host-clash"
+	ruleNeighbours  = "neighbours"
 
 	ruleCollision    = "collision"
 	rulePrivilege    = "privilege"
@@ -253,6 +254,10 @@ func workloadRules() []Rule {
 			ID: ruleHostClash, What: "Two projects use the same host name. Without --base for all projects, with it for those that change.",
 			Why:  "Which of them gets the other's traffic is up to chance.",
 			Mend: "Choose another host.",
+		}, {
+			ID: ruleNeighbours, What: "A Service takes externalIPs or is an ExternalName, or a pod takes a priority class called system-….",
+			Why:  "It gets the traffic of others, reaches other namespaces through the ingress controller, or drives others' pods from the nodes. The cluster refuses it.",
+			Mend: "Take the field out.",
 		},
 	}
 }
