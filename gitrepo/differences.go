@@ -23,6 +23,12 @@ type differ struct {
 	paths    []string
 }
 
+// maxDifferences bounds what a few small trees, each holding the next many
+// times, can stand for.
+const maxDifferences = 1 << 20
+
+var errTooDifferent = failf(ErrTooLarge, "more than %d files or folders differ", maxDifferences)
+
 // load gets all folders that differ, one level after the other.
 func (d *differ) load(a, b Hash) error {
 	newer, older := []Hash{a}, []Hash{b}
@@ -36,6 +42,9 @@ func (d *differ) load(a, b Hash) error {
 		var nextNewer, nextOlder []Hash
 		for i := range newer {
 			err := d.compare(newer[i], older[i], func(is, was treeEntry) error {
+				if len(nextNewer) >= maxDifferences {
+					return errTooDifferent
+				}
 				if is.isDir() || was.isDir() {
 					nextNewer, nextOlder = append(nextNewer, is.folder()), append(nextOlder, was.folder())
 				}
@@ -67,6 +76,9 @@ func (d *differ) folder(prefix string, a, b Hash) error {
 		p := prefix + string(name)
 		if is.isDir() || was.isDir() {
 			return d.folder(p+"/", is.folder(), was.folder())
+		}
+		if len(d.paths) >= maxDifferences {
+			return errTooDifferent
 		}
 		d.paths = append(d.paths, p)
 		return nil

@@ -101,6 +101,8 @@ func (d *objectDir) loose(id Hash) (object, bool, error) {
 	return o, err == nil, err
 }
 
+const maxLooseHead = 32 // "commit " and more digits than any size has
+
 var errBadLoose = fmt.Errorf("%w: malformed loose object", ErrDamaged)
 
 // parseLoose reads a zlib stream of "<kind> <size>\0<data>".
@@ -110,11 +112,13 @@ func parseLoose(packed []byte) (object, error) {
 		return object{}, zlibError(err)
 	}
 	r := bufio.NewReader(z)
-	head, err := r.ReadString(0)
-	if err != nil || len(head) > 32 {
+	head, _ := r.Peek(maxLooseHead) // a short file gives less
+	n := bytes.IndexByte(head, 0)
+	if n < 0 {
 		return object{}, errBadLoose
 	}
-	name, digits, _ := strings.Cut(head[:len(head)-1], " ")
+	name, digits, _ := strings.Cut(string(head[:n]), " ")
+	_, _ = r.Discard(n + 1)
 	k, ok := parseKind(name)
 	size, err := strconv.ParseInt(digits, 10, 64)
 	if !ok || err != nil || size < 0 || size/maxZlibRatio > int64(len(packed)) {

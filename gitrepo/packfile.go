@@ -65,6 +65,7 @@ func (p *pack) at(off int64, bases *baseCache) (object, error) {
 	var deltas [][]byte
 	var offsets []int64
 	var o object
+	var held int64
 	for {
 		if cached, ok := bases.get(off); ok {
 			o = cached
@@ -73,6 +74,9 @@ func (p *pack) at(off int64, bases *baseCache) (object, error) {
 		e, err := p.entry(off)
 		if err != nil {
 			return object{}, err
+		}
+		if held += e.size; held > 2*maxObject {
+			return object{}, failf(ErrTooLarge, "deltas of %d bytes for one object", held)
 		}
 		data, err := p.inflate(e)
 		if err != nil {

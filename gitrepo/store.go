@@ -23,6 +23,7 @@ func get(ctx context.Context, src source, id Hash, want kind) ([]byte, error) {
 	return o.data, err
 }
 
+// getObject returns an object of a kind, a tree as one that was checked.
 func getObject(ctx context.Context, src source, id Hash, want kind) (object, error) {
 	o, ok, err := src.peek(id)
 	for range maxAsk { // what is fetched may be forgotten again before it is read
@@ -40,6 +41,10 @@ func getObject(ctx context.Context, src source, id Hash, want kind) (object, err
 		return object{}, fmt.Errorf("%w: %s %v is missing from the repository", ErrDamaged, want, id)
 	case o.kind != want:
 		return object{}, fmt.Errorf("%w: %v is a %s, not a %s", ErrDamaged, id, o.kind, want)
+	case want == kindTree:
+		if err := o.checkTree(); err != nil {
+			return object{}, fmt.Errorf("%v: %w", id, err)
+		}
 	}
 	return o, nil
 }

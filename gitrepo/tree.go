@@ -69,6 +69,53 @@ func nextEntry(tree []byte) (treeEntry, []byte, error) {
 
 var errMalformedTree = fmt.Errorf("%w: malformed tree", ErrDamaged)
 
+// checkTree refuses what is no folder: entries that are not sorted, two of one
+// name, of which readers would see one or the other, and names that lead out.
+// git's fsck refuses them too, but a server need not have asked it.
+func checkTree(tree []byte) error {
+	var order treeOrder
+	for e, err := range entries(tree) {
+		if err == nil {
+			err = order.next(e)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// treeOrder checks entries one after the other.
+type treeOrder struct {
+	last  treeEntry
+	files [][]byte // names that a folder may still repeat, each the start of the next
+}
+
+func (o *treeOrder) next(e treeEntry) error {
+	if leadsOut(e.name) || o.last.name != nil && compareNames(o.last.name, o.last.isDir(), e.name, e.isDir()) >= 0 {
+		return errMalformedTree
+	}
+	o.last = e
+	// A folder x comes after everything that sorts between x and x/: all of it begins with x.
+	n := len(o.files)
+	for n > 0 && !bytes.HasPrefix(e.name, o.files[n-1]) {
+		n--
+	}
+	o.files = o.files[:n]
+	switch {
+	case !e.isDir():
+		o.files = append(o.files, e.name)
+	case n > 0 && len(o.files[n-1]) == len(e.name):
+		return errMalformedTree
+	}
+	return nil
+}
+
+// leadsOut reports whether a name is no name inside its folder.
+func leadsOut(name []byte) bool {
+	return bytes.IndexByte(name, '/') >= 0 || name[0] == '.' && (len(name) == 1 || len(name) == 2 && name[1] == '.')
+}
+
 // entries yields every entry of a tree; the last pair may be an error.
 func entries(tree []byte) iter.Seq2[treeEntry, error] {
 	return func(yield func(treeEntry, error) bool) {

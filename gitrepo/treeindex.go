@@ -18,13 +18,18 @@ type treeIndex struct {
 // indexFrom is the size from which a tree gets an index.
 const indexFrom = 8 << 10
 
-// entry looks up a name in a tree.
+// checkTree is the function of this name, with the index of a large tree.
+func (o object) checkTree() error {
+	if o.index == nil {
+		return checkTree(o.data)
+	}
+	return o.index.build(o.data)
+}
+
+// entry looks up a name in a tree that was checked.
 func (o object) entry(name string) (treeEntry, bool, error) {
 	if o.index == nil {
 		return findEntry(o.data, name)
-	}
-	if err := o.index.build(o.data); err != nil {
-		return treeEntry{}, false, err
 	}
 	for _, dir := range []bool{true, false} { // a tree has one of them, in different places
 		if i, ok := o.index.search(o.data, name, dir); ok {
@@ -35,7 +40,7 @@ func (o object) entry(name string) (treeEntry, bool, error) {
 	return treeEntry{}, false, nil
 }
 
-// build reads the tree once.
+// build reads and checks the tree once.
 func (x *treeIndex) build(tree []byte) error {
 	x.once.Do(func() { x.read(tree) })
 	return x.err
@@ -44,19 +49,17 @@ func (x *treeIndex) build(tree []byte) error {
 func (x *treeIndex) read(tree []byte) {
 	x.offsets = make([]uint32, 0, len(tree)/36)
 	x.plain = true
-	var last treeEntry
+	var order treeOrder
 	for rest := tree; len(rest) > 0; {
 		x.offsets = append(x.offsets, uint32(len(tree)-len(rest)))
 		var e treeEntry
-		if e, rest, x.err = nextEntry(rest); x.err != nil {
-			return
+		if e, rest, x.err = nextEntry(rest); x.err == nil {
+			x.err = order.next(e)
 		}
-		if last.name != nil && compareNames(last.name, last.isDir(), e.name, e.isDir()) >= 0 {
-			x.err = errMalformedTree // not sorted: git's fsck says so too
+		if x.err != nil {
 			return
 		}
 		x.plain = x.plain && isPlain(e.name)
-		last = e
 	}
 }
 
@@ -83,8 +86,8 @@ func (x *treeIndex) span(tree []byte, i int) (from, to int) {
 // locate is what the scan of a small tree does with the index of a large one.
 // It returns false when only a scan can tell which names are alike.
 func (x *treeIndex) locate(tree []byte, lines []line, like *likeness, path string) (bool, error) {
-	if err := x.build(tree); err != nil || !x.plain {
-		return false, err
+	if !x.plain {
+		return false, nil
 	}
 	for i := range lines {
 		l := &lines[i]
