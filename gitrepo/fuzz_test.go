@@ -91,7 +91,7 @@ func FuzzPkt(f *testing.F) {
 			}
 		}
 		rep, err := readReport(newPktReader(bytes.NewReader(data)), "refs/heads/main", nil)
-		if err == nil && rep.verdict("refs/heads/main") == nil && !bytes.Contains(data, []byte("ok refs/heads/main")) {
+		if err == nil && rep.verdict(pushRequest{ref: "refs/heads/main"}) == nil && !bytes.Contains(data, []byte("ok refs/heads/main")) {
 			t.Fatal("a push succeeded without the server saying so")
 		}
 		for _, m := range rep.messages {

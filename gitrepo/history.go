@@ -9,25 +9,31 @@ import (
 // others push a few times; the second depth is for the incredible.
 var historyDepths = [...]int{64, 1000}
 
-// contains reports whether commit, made on since, is in the history of head.
+// contains reports whether commit, made on since, is in the history of head. A
+// branch that left before since and was merged after it leads past both, so not
+// to have met commit in the first look means little while there is more to see.
 func (r *Repo) contains(ctx context.Context, head, commit, since Hash) (bool, error) {
+	met := false
 	for _, depth := range historyDepths {
 		if err := r.store.history(ctx, head, since, depth); err != nil {
 			return false, r.wrap(err)
 		}
-		found, reached, err := r.search(head, commit, since, depth)
-		if err != nil || found || reached {
+		found, all, err := r.search(head, commit, since, depth, &met)
+		if err != nil || found || all {
 			return found, err
 		}
+	}
+	if met {
+		return false, nil
 	}
 	return false, r.wrap(fmt.Errorf("the branch's history was rewritten: %v is no longer in it", since))
 }
 
-// search looks for commit up to a depth below head. reached means that looking
-// deeper is pointless: since was met, or there is no more history.
-func (r *Repo) search(head, commit, since Hash, depth int) (found, reached bool, err error) {
+// search looks for commit up to a depth below head, and notes whether it met
+// since. all means that there is nothing more to look at.
+func (r *Repo) search(head, commit, since Hash, depth int, met *bool) (found, all bool, err error) {
 	seen := map[Hash]bool{}
-	whole := true
+	all = true
 	level := []Hash{head}
 	for ; len(level) > 0 && depth > 0; depth-- {
 		var next []Hash
@@ -36,7 +42,7 @@ func (r *Repo) search(head, commit, since Hash, depth int) (found, reached bool,
 			case id == commit:
 				return true, true, nil
 			case id == since:
-				reached = true
+				*met = true
 				continue
 			case seen[id]:
 				continue
@@ -47,7 +53,7 @@ func (r *Repo) search(head, commit, since Hash, depth int) (found, reached bool,
 				return false, false, r.wrap(err)
 			}
 			if !ok {
-				whole = false
+				all = false
 				continue
 			}
 			c, err := parseCommit(o.data)
@@ -58,5 +64,5 @@ func (r *Repo) search(head, commit, since Hash, depth int) (found, reached bool,
 		}
 		level = next
 	}
-	return false, reached || whole && len(level) == 0, nil
+	return false, all && len(level) == 0, nil
 }

@@ -12,6 +12,7 @@ import (
 type pushRequest struct {
 	ref      string
 	old, new Hash // old is zero for a ref that must not exist yet
+	replaces bool // new does not descend from old
 	pack     [][]byte
 }
 
@@ -24,6 +25,12 @@ func (e *movedError) Error() string { return e.ref + " has moved" }
 type unsentError struct{ error }
 
 func (e *unsentError) Unwrap() error { return e.error }
+
+// unreportedError is an answer without a report: the server may have moved the
+// ref all the same, whatever it complains about.
+type unreportedError struct{ error }
+
+func (e *unreportedError) Unwrap() error { return e.error }
 
 // push sends the request. Whether an error means that nothing has changed is
 // for certain to say.
@@ -45,9 +52,9 @@ func (r *remote) push(ctx context.Context, q pushRequest, messages func(string))
 	}
 	report, err := readReport(p, q.ref, messages)
 	if err != nil {
-		return readFailure(c, err)
+		return &unreportedError{readFailure(c, err)}
 	}
-	return report.verdict(q.ref)
+	return report.verdict(q)
 }
 
 // greet reads what receive-pack says first. It already tells where the ref
@@ -151,25 +158,39 @@ func retryable(reason string) bool {
 }
 
 // verdict turns the report into the result of the push.
-func (rep pushReport) verdict(ref string) error {
+func (rep pushReport) verdict(q pushRequest) error {
 	said := strings.Join(rep.messages, "; ")
+	rejected := &RejectedError{Branch: strings.TrimPrefix(q.ref, "refs/heads/"), Reason: rep.status, Messages: rep.messages}
 	switch {
-	case rep.unpack != "ok" && (rep.status == "" || strings.HasPrefix(rep.status, "unpacker error")):
+	case rep.unpack != "ok" && strings.Contains(said, "pack exceeds maximum allowed size"):
+		return failf(ErrTooLarge, "%s: %s", rep.unpack, said)
+	case rep.unpack != "ok" && strings.Contains(said, "fsck error"):
+		rejected.Reason = rep.unpack
+		return rejected
+	case rep.unpack != "ok" && (rep.status == "" || rep.status == "ok" || strings.HasPrefix(rep.status, "unpacker error")):
 		return failf(ErrBusy, "it could not store the pack: %s: %s", rep.unpack, said)
 	case rep.status == "ok":
 		return nil
 	case rep.status == "":
 		return failf(ErrNetwork, "the server did not say what became of the push")
+	case q.replaces && strings.Contains(rep.status, "non-fast-forward"):
+		return rejected
 	case retryable(rep.status):
 		return failf(ErrBusy, "%s: %s", rep.status, said)
 	}
-	return &RejectedError{Branch: strings.TrimPrefix(ref, "refs/heads/"), Reason: rep.status, Messages: rep.messages}
+	return rejected
+}
+
+// final reports whether trying again is pointless.
+func final(err error) bool {
+	var rejected *RejectedError
+	return errors.As(err, &rejected) || errors.Is(err, ErrAuthentication) || errors.Is(err, ErrAuthorization) ||
+		errors.Is(err, ErrNotFound) || errors.Is(err, ErrHostKey) || errors.Is(err, ErrTooLarge)
 }
 
 // certain reports whether a push that ended like this surely changed nothing.
 func certain(err error) bool {
-	var rejected *RejectedError
+	var unreported *unreportedError
 	var unsent *unsentError
-	return errors.As(err, &rejected) || errors.As(err, &unsent) || unreachable(err) || errors.Is(err, ErrBusy) ||
-		errors.Is(err, ErrAuthentication) || errors.Is(err, ErrAuthorization) || errors.Is(err, ErrNotFound)
+	return !errors.As(err, &unreported) && (final(err) || errors.As(err, &unsent) || unreachable(err) || errors.Is(err, ErrBusy))
 }

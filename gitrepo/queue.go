@@ -189,11 +189,25 @@ func (q *Queue) first(b *batch) bool {
 				return false
 			}
 		}
-		if w.err = b.begin(q.ctx); w.err == nil {
+		err := b.begin(q.ctx)
+		if err == nil {
 			b.add(q.ctx, w)
 			return true
 		}
+		q.turnAway(w, err)
+	}
+}
+
+// turnAway fails a job, and all that wait behind it for the same server.
+func (q *Queue) turnAway(w *waiter, err error) {
+	for {
+		w.err = err
 		close(w.done)
+		select {
+		case w = <-q.pending:
+		default:
+			return
+		}
 	}
 }
 

@@ -231,7 +231,7 @@ func makeTree(ctx context.Context, src source, root Hash, files map[string][]byt
 // the jobs were planned anew.
 func (t *transaction) deliver(ctx context.Context) (again bool, err error) {
 	r := t.repo
-	q := pushRequest{ref: "refs/heads/" + t.branch, old: t.old, new: t.last.commit, pack: t.pack.finish()}
+	q := pushRequest{ref: "refs/heads/" + t.branch, old: t.old, new: t.last.commit, replaces: t.proposal, pack: t.pack.finish()}
 	for {
 		err := r.remote.push(ctx, q, r.message)
 		if err == nil {
@@ -239,11 +239,10 @@ func (t *transaction) deliver(ctx context.Context) (again bool, err error) {
 			return false, nil
 		}
 		r.opts.Log.Debug("push failed", slog.String("branch", t.branch), slog.Any("error", err), slog.Bool("certain", certain(err)))
-		final := final(err)
-		if final && !t.doubt {
+		t.doubt = t.doubt || !certain(err)
+		if final(err) && !t.doubt {
 			return false, t.refused(ctx, err)
 		}
-		t.doubt = t.doubt || !certain(err)
 		if context.Cause(ctx) != nil {
 			return false, t.lost(err, nil)
 		}
@@ -258,8 +257,8 @@ func (t *transaction) deliver(ctx context.Context) (again bool, err error) {
 			return true, nil
 		case now.commit != t.old:
 			return t.overtaken(ctx, now, err)
-		case final:
-			return false, t.refused(ctx, err)
+		case final(err):
+			return false, t.lost(err, nil)
 		}
 		if t.failed++; t.failed >= maxFailed {
 			return false, t.lost(err, nil)
@@ -279,30 +278,15 @@ func (t *transaction) read(ctx context.Context) (tip, error) {
 	return tip{commit: id}, err
 }
 
-// final reports whether trying again is pointless.
-func final(err error) bool {
-	var rejected *RejectedError
-	if errors.As(err, &rejected) {
-		return true
-	}
-	for _, kind := range []error{ErrAuthentication, ErrAuthorization, ErrNotFound, ErrHostKey, ErrTooLarge} {
-		if errors.Is(err, kind) {
-			return true
-		}
-	}
-	return false
-}
-
 // refused ends with the server's no. Of several jobs only one may be the
-// reason: then the others are tried without it, unless an earlier push of all
-// of them may still arrive.
+// reason, or they may be too large together: then they are tried apart.
 func (t *transaction) refused(ctx context.Context, err error) error {
 	var rejected *RejectedError
-	if errors.As(err, &rejected) && len(t.jobs) > 1 && !t.doubt {
+	if len(t.jobs) > 1 && (errors.As(err, &rejected) || errors.Is(err, ErrTooLarge)) {
 		t.split(ctx)
 		return nil
 	}
-	return t.lost(err, nil)
+	return t.repo.wrap(err)
 }
 
 // split finds the job that a rule of the server refuses: the others go through.
