@@ -3,16 +3,13 @@ package gitrepo
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"os"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/crypto/ssh/agent"
 )
 
 // sshTransport keeps one SSH connection and runs each service in a session
@@ -22,10 +19,11 @@ type sshTransport struct {
 	addr   string
 	config *ssh.ClientConfig
 	idle   time.Duration
+	key    ssh.Signer // of a file; may be nil
 	agent  string
 
-	mu     sync.Mutex
-	client *ssh.Client
+	dialing turn
+	client  *ssh.Client
 }
 
 const sshDialTimeout = 30 * time.Second
@@ -35,7 +33,7 @@ func newSSHTransport(ep endpoint, o Options) (*sshTransport, error) {
 	if err != nil {
 		host, port = strings.Trim(ep.host, "[]"), "22"
 	}
-	t := &sshTransport{ep: ep, addr: net.JoinHostPort(host, port), idle: o.IdleTimeout, agent: o.SSHAgentSocket}
+	t := &sshTransport{ep: ep, addr: net.JoinHostPort(host, port), idle: o.IdleTimeout, agent: o.SSHAgentSocket, dialing: newTurn()}
 	hosts, err := loadKnownHosts(o.KnownHostsFile)
 	if err != nil {
 		return nil, err
@@ -54,46 +52,20 @@ func newSSHTransport(ep endpoint, o Options) (*sshTransport, error) {
 		ClientVersion:     "SSH-2.0-berth",
 	}
 	if o.SSHKeyFile != "" {
-		signer, err := readSSHKey(o.SSHKeyFile, o.SSHKeyPassphrase)
-		if err != nil {
+		if t.key, err = readSSHKey(o.SSHKeyFile, o.SSHKeyPassphrase); err != nil {
 			return nil, err
 		}
-		t.config.Auth = append(t.config.Auth, ssh.PublicKeys(signer))
 	} else if o.SSHAgentSocket == "" {
 		return nil, failf(ErrAuthentication, "an SSH address needs a key file or a running SSH agent; neither is given")
 	}
 	return t, nil
 }
 
-// readSSHKey reads a private key in any format that ssh-keygen writes.
-func readSSHKey(file string, passphrase Secret) (ssh.Signer, error) {
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read the SSH key: %w", err)
-	}
-	var signer ssh.Signer
-	if passphrase.IsZero() {
-		signer, err = ssh.ParsePrivateKey(pem)
-	} else {
-		signer, err = ssh.ParsePrivateKeyWithPassphrase(pem, []byte(passphrase.text))
-	}
-	var missing *ssh.PassphraseMissingError
-	switch {
-	case err == nil:
-		return signer, nil
-	case errors.As(err, &missing):
-		return nil, failf(ErrAuthentication, "the SSH key %s is encrypted and no passphrase is given", file)
-	case !passphrase.IsZero():
-		return nil, failf(ErrAuthentication, "the SSH key %s cannot be opened: wrong passphrase, or not a private key", file)
-	}
-	return nil, failf(ErrAuthentication, "%s is not a private SSH key", file)
-}
-
 func (t *sshTransport) stateless() bool { return false }
 
 func (t *sshTransport) close() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	_ = t.dialing.take(context.Background())
+	defer t.dialing.give()
 	if t.client == nil {
 		return nil
 	}
@@ -145,7 +117,12 @@ func (t *sshTransport) run(w *watchdog, client *ssh.Client, service string) (con
 	if err != nil {
 		return nil, err
 	}
-	context.AfterFunc(w.ctx, p.kill)
+	context.AfterFunc(w.ctx, func() {
+		if errors.Is(context.Cause(w.ctx), ErrTimeout) {
+			_ = client.Close()
+		}
+		p.kill()
+	})
 	return newStreamConn(w, p), nil
 }
 
@@ -169,30 +146,32 @@ func startSession(client *ssh.Client, command string) (process, error) {
 		_ = s.Close()
 		return process{}, err
 	}
+	var ended atomic.Bool
 	wait := func() error {
+		defer ended.Store(true)
 		_, _ = io.Copy(io.Discard, out)
 		return s.Wait()
 	}
-	return process{in: in, out: out, stderr: errs, wait: wait, kill: func() { _ = s.Close() }}, nil
+	// A session ends when the server agrees; the connection of one that is
+	// silent is given up.
+	kill := func() {
+		time.AfterFunc(closeGrace, func() {
+			if !ended.Load() {
+				_ = client.Close()
+			}
+		})
+		_ = s.Close()
+	}
+	return process{in: in, out: out, stderr: errs, wait: wait, kill: kill}, nil
 }
 
 func (t *sshTransport) dial(w *watchdog) (client *ssh.Client, kept bool, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	if err := t.dialing.take(w.ctx); err != nil {
+		return nil, false, err
+	}
+	defer t.dialing.give()
 	if t.client != nil {
 		return t.client, true, nil
-	}
-	config := *t.config
-	if t.agent != "" {
-		sock, err := (&net.Dialer{}).DialContext(w.ctx, "unix", t.agent)
-		if err != nil {
-			if len(config.Auth) == 0 {
-				return nil, false, failf(ErrAuthentication, "the SSH agent cannot be reached: %v", err)
-			}
-		} else {
-			defer func() { _ = sock.Close() }()
-			config.Auth = append(config.Auth[:len(config.Auth):len(config.Auth)], ssh.PublicKeysCallback(agent.NewClient(sock).Signers))
-		}
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, min(sshDialTimeout, t.idle))
 	defer cancel()
@@ -200,6 +179,10 @@ func (t *sshTransport) dial(w *watchdog) (client *ssh.Client, kept bool, err err
 	if err != nil {
 		return nil, false, networkError(w.blame(err))
 	}
+	keys := &keyring{ctx: ctx, file: t.key, agent: t.agent}
+	defer keys.close()
+	config := *t.config
+	config.Auth = []ssh.AuthMethod{ssh.RetryableAuthMethod(ssh.PublicKeysCallback(keys.next), 2)}
 	stop := context.AfterFunc(ctx, func() { _ = raw.Close() })
 	c, chans, reqs, err := ssh.NewClientConn(raw, t.addr, &config)
 	if !stop() && err == nil {
@@ -217,10 +200,12 @@ func (t *sshTransport) handshakeError(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, ErrHostKey):
 		return err
-	case strings.Contains(err.Error(), "unable to authenticate"):
-		return failf(ErrAuthentication, "%s takes none of the SSH keys offered for user %s", t.addr, t.config.User)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return failf(ErrTimeout, "no SSH handshake with %s", t.addr)
+	case errors.Is(err, ErrAuthentication):
+		return err
+	case strings.Contains(strings.ToLower(err.Error()), "authenticat"):
+		return failf(ErrAuthentication, "%s takes none of the SSH keys offered for user %s", t.addr, t.config.User)
 	}
 	return networkError(err)
 }

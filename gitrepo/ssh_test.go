@@ -39,6 +39,7 @@ func TestSSHCredentials(t *testing.T) {
 		"agent":            {s, Options{SSHAgentSocket: serveAgent(t, good)}, nil},
 		"agent without it": {s, Options{SSHAgentSocket: serveAgent(t, other)}, ErrAuthentication},
 		"agent and key":    {s, Options{SSHAgentSocket: serveAgent(t, other), SSHKeyFile: good}, nil},
+		"agent, wrong key": {s, Options{SSHAgentSocket: serveAgent(t, good), SSHKeyFile: other}, nil},
 		"dead agent":       {s, Options{SSHAgentSocket: filepath.Join(keys, "none")}, ErrAuthentication},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -68,12 +69,7 @@ func serveAgent(t *testing.T, keyFile string) string {
 	if err := ring.Add(agent.AddedKey{PrivateKey: key}); err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp("", "agent") // short: socket paths are limited
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	l, err := net.Listen("unix", filepath.Join(dir, "s"))
+	l, err := net.Listen("unix", filepath.Join(shortTemp(t), "s"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +84,17 @@ func serveAgent(t *testing.T, keyFile string) string {
 		}
 	}()
 	return l.Addr().String()
+}
+
+// shortTemp is a folder for sockets, whose paths are limited.
+func shortTemp(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "agent")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 func TestKnownHostsAreEnforced(t *testing.T) {
@@ -189,11 +196,13 @@ func TestSSHConnectionBreaksAnywhere(t *testing.T) {
 			seed(t, dir, "main", map[string]string{"f": "x"})
 			s := serveSSH(t, signer.PublicKey(), acceptEnv)
 			s.mu.Lock()
-			s.budget = func(n int) int {
-				if n%2 == 1 && n < 6 {
-					return budget
+			s.wrap = func(n int, c net.Conn) net.Conn {
+				if n%2 == 0 || n > 5 {
+					return c
 				}
-				return -1
+				f := &fragileConn{Conn: c}
+				f.left.Store(int64(budget))
+				return f
 			}
 			s.mu.Unlock()
 			r := open(t, s.url(dir), Options{SSHKeyFile: key, KnownHostsFile: s.knownHosts(t), IdleTimeout: 20 * time.Second})

@@ -26,9 +26,7 @@ type sshServer struct {
 	hostKey   ssh.Signer
 	acceptEnv bool // as AcceptEnv GIT_PROTOCOL does
 
-	// budget, when set, is after how many bytes the n-th connection breaks;
-	// negative for never.
-	budget func(n int) int
+	wrap func(n int, c net.Conn) net.Conn // makes trouble for the n-th connection; may be nil
 
 	mu    sync.Mutex
 	conns []net.Conn
@@ -107,10 +105,8 @@ func serveSSH(t testing.TB, allowed ssh.PublicKey, acceptEnv bool) *sshServer {
 			s.mu.Lock()
 			s.conns = append(s.conns, c)
 			s.count++
-			if s.budget != nil && s.budget(s.count) >= 0 {
-				f := &fragileConn{Conn: c}
-				f.left.Store(int64(s.budget(s.count)))
-				c = f
+			if s.wrap != nil {
+				c = s.wrap(s.count, c)
 			}
 			s.mu.Unlock()
 			go s.serve(c, config)

@@ -82,11 +82,10 @@ const closeGrace = 2 * time.Second
 
 func (c *streamConn) close() {
 	c.once.Do(func() {
-		_ = c.p.in.Close()
 		timer := time.AfterFunc(closeGrace, c.p.kill)
+		_ = c.p.in.Close()
 		_ = c.p.wait()
 		timer.Stop()
-		c.p.kill()
 		c.w.stop()
 	})
 }
