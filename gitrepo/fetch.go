@@ -123,7 +123,7 @@ func packSection(p *pktReader, caps *capabilities) (io.Reader, error) {
 		}
 		text := strings.TrimSuffix(string(line), "\n")
 		if msg, ok := strings.CutPrefix(text, "ERR "); ok {
-			return nil, classify(printable(msg))
+			return nil, classify(p.words(msg))
 		}
 		switch {
 		case caps.v2 && text == "packfile":

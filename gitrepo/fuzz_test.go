@@ -121,7 +121,7 @@ func FuzzPack(f *testing.F) {
 	f.Add(good)
 	f.Add(good[:len(good)-1])
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := receivePackStream(bytes.NewReader(data), t.TempDir(), nil)
+		p, err := receivePackStream(context.Background(), bytes.NewReader(data), t.TempDir(), nil)
 		if err != nil {
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -169,7 +170,7 @@ func (c *httpConn) exchange(request ...[]byte) (*pktReader, error) {
 	}
 	if to, moved := redirect(resp); moved {
 		_ = resp.Body.Close()
-		return nil, failf(ErrNetwork, "the server redirects to %s: use that address", printable(to.Redacted()))
+		return nil, failf(ErrNetwork, "the server redirects to %s: use that address", c.t.hide(printable(to.Redacted())))
 	}
 	return c.answer(resp, "application/x-"+c.service+"-result")
 }
@@ -249,24 +250,36 @@ func httpFailure(err error) error {
 
 func (c *httpConn) answer(resp *http.Response, contentType string) (*pktReader, error) {
 	if resp.StatusCode != http.StatusOK {
-		return nil, statusError(resp)
+		return nil, c.t.statusError(resp)
 	}
 	got, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if got != contentType {
-		return nil, failf(ErrNotFound, "what answers there is not a Git server (it sent %q)", printable(got))
+		return nil, failf(ErrNotFound, "what answers there is not a Git server (it sent %q)", c.t.hide(printable(got)))
 	}
-	return newPktReader(watchedReader{c.w, resp.Body}), nil
+	p := newPktReader(watchedReader{c.w, resp.Body})
+	p.hide = c.t.hide
+	return p, nil
+}
+
+// hide takes the credential out of a text: a server may repeat what it was sent.
+func (t *httpTransport) hide(text string) string {
+	if !t.pass.IsZero() {
+		basic := NewSecret(base64.StdEncoding.EncodeToString([]byte(t.user + ":" + t.pass.text)))
+		text = t.pass.Redact(basic.Redact(text))
+	}
+	return t.bearer.Redact(text)
 }
 
 // statusError reads the little that a server says about an HTTP failure.
-func statusError(resp *http.Response) error {
-	text := "HTTP " + resp.Status
-	if t, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); t == "text/plain" {
+func (t *httpTransport) statusError(resp *http.Response) error {
+	text := "HTTP " + printable(resp.Status)
+	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind == "text/plain" {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
 		if s := strings.TrimSpace(printable(string(body))); s != "" {
 			text += ": " + s
 		}
 	}
+	text = t.hide(text)
 	switch resp.StatusCode {
 	case http.StatusUnauthorized:
 		return failf(ErrAuthentication, "%s", text)
@@ -300,7 +313,7 @@ func (t *httpTransport) follow(base string, to *url.URL) (string, error) {
 	path, ok := strings.CutSuffix(to.EscapedPath(), "/info/refs")
 	sameHost := strings.EqualFold(was.Hostname(), to.Hostname()) && (was.Port() == to.Port() || was.Scheme != to.Scheme)
 	if !ok || !sameHost || (to.Scheme != was.Scheme && to.Scheme != "https") {
-		return "", failf(ErrNetwork, "the server redirects to %s: if that is right, use that address", printable(to.Redacted()))
+		return "", failf(ErrNetwork, "the server redirects to %s: if that is right, use that address", t.hide(printable(to.Redacted())))
 	}
 	base = to.Scheme + "://" + to.Host + path
 	t.mu.Lock()

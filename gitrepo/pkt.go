@@ -32,11 +32,22 @@ func appendPkt(b []byte, payload string) []byte {
 
 // pktReader reads pkt-lines. A payload is valid until the next call.
 type pktReader struct {
-	r   *bufio.Reader
-	buf [pktMaxLine]byte
+	r    *bufio.Reader
+	buf  [pktMaxLine]byte
+	text int                 // bytes of all lines of text so far
+	hide func(string) string // takes secrets out of what is shown; may be nil
 }
 
 func newPktReader(r io.Reader) *pktReader { return &pktReader{r: bufio.NewReaderSize(r, 32<<10)} }
+
+// words makes text of the server's fit to be shown.
+func (p *pktReader) words(text string) string {
+	text = printable(text)
+	if p.hide != nil {
+		text = p.hide(text)
+	}
+	return text
+}
 
 func (p *pktReader) next() ([]byte, pktType, error) {
 	var head [4]byte
@@ -62,16 +73,22 @@ func (p *pktReader) next() ([]byte, pktType, error) {
 	return payload, pktData, nil
 }
 
-// text is next for lines of text: without the newline, and with the server's
+// maxText bounds what a server may say in lines: a million refs and more.
+const maxText = 64 << 20
+
+// line is next for lines of text: without the newline, and with the server's
 // ERR lines turned into errors.
-func (p *pktReader) text() (string, pktType, error) {
+func (p *pktReader) line() (string, pktType, error) {
 	b, t, err := p.next()
 	if err != nil || t != pktData {
 		return "", t, err
 	}
+	if p.text += len(b); p.text > maxText {
+		return "", t, failf(ErrTooLarge, "the server lists more than %d MiB", maxText>>20)
+	}
 	s := strings.TrimSuffix(string(b), "\n")
 	if msg, ok := strings.CutPrefix(s, "ERR "); ok {
-		return "", t, classify(printable(msg))
+		return "", t, classify(p.words(msg))
 	}
 	return s, t, nil
 }
@@ -152,7 +169,7 @@ func (s *sideband) fill() error {
 		s.say(line[1:], false)
 	case 3:
 		s.say(nil, true)
-		return classify(printable(string(line[1:])))
+		return classify(s.p.words(string(line[1:])))
 	default:
 		return fmt.Errorf("not a Git server's answer: channel %d", line[0])
 	}
@@ -177,7 +194,7 @@ func (s *sideband) say(b []byte, end bool) {
 		s.partial = rest
 		line = bytes.TrimRight(line, "\r \t")
 		line = line[bytes.LastIndexByte(line, '\r')+1:]
-		if text := printable(string(line)); text != "" && s.messages != nil {
+		if text := s.p.words(string(line)); text != "" && s.messages != nil {
 			s.messages(text)
 		}
 	}

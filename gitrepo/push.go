@@ -89,6 +89,7 @@ type pushReport struct {
 	unpack   string // "ok" or why the pack was not taken
 	status   string // "ok", or why the ref was not moved; empty when not said
 	messages []string
+	words    func(string) string
 }
 
 // maxMessages bounds what is kept of the server's words.
@@ -105,8 +106,9 @@ func readReport(p *pktReader, ref string, messages func(string)) (pushReport, er
 		}
 	}}
 	inner := newPktReader(band)
+	rep.words = p.words
 	for {
-		line, t, err := inner.text()
+		line, t, err := inner.line()
 		if errors.Is(err, io.EOF) && rep.unpack != "" {
 			return rep, nil
 		}
@@ -127,7 +129,7 @@ func (rep *pushReport) read(line, ref string) {
 	word, rest, _ := strings.Cut(line, " ")
 	switch word {
 	case "unpack":
-		rep.unpack = printable(rest)
+		rep.unpack = rep.words(rest)
 	case "ok":
 		if rest == ref {
 			rep.status = "ok"
@@ -136,7 +138,7 @@ func (rep *pushReport) read(line, ref string) {
 		if name, reason, _ := strings.Cut(rest, " "); name == ref {
 			rep.status = "rejected"
 			if reason != "" {
-				rep.status = printable(reason)
+				rep.status = rep.words(reason)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package gitrepo
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha1"
 	"errors"
 	"fmt"
@@ -16,11 +17,16 @@ const (
 	spoolMemory = 8 << 20
 	// maxPack bounds what a server may send in answer to one fetch.
 	maxPack = 4 << 30
+	// maxObjects bounds the index of one pack, which is in memory.
+	maxObjects = 1 << 22
 	// smallPack is what the objects of a pack may take that is kept as objects.
 	smallPack = 4 << 20
 	// indexMemory is kept of delta bases while a pack is indexed.
 	indexMemory = 32 << 20
 )
+
+// errSpool is this machine's fault, not the server's.
+var errSpool = errors.New("a fetched pack could not be stored")
 
 // spool holds a fetched pack: in memory, or in a file that nobody else sees.
 type spool struct {
@@ -41,7 +47,7 @@ func (s *spool) Write(b []byte) (int, error) {
 	}
 	s.size += int64(len(b))
 	if s.file != nil {
-		return s.file.Write(b)
+		return s.append(b)
 	}
 	s.mem = append(s.mem, b...)
 	return len(b), nil
@@ -50,17 +56,23 @@ func (s *spool) Write(b []byte) (int, error) {
 func (s *spool) toFile() error {
 	f, err := os.CreateTemp(s.dir, "pack-*.tmp")
 	if err != nil {
-		return fmt.Errorf("store the fetched pack: %w", err)
+		return &failure{kind: errSpool, err: err}
 	}
 	// Open but without a name: gone when this process is. Where that is not
 	// possible, close removes it.
 	_ = os.Remove(f.Name())
 	s.file = f
-	if _, err := f.Write(s.mem); err != nil {
-		return fmt.Errorf("store the fetched pack: %w", err)
-	}
+	_, err = s.append(s.mem)
 	s.mem = nil
-	return nil
+	return err
+}
+
+func (s *spool) append(b []byte) (int, error) {
+	n, err := s.file.Write(b)
+	if err != nil {
+		return n, &failure{kind: errSpool, err: err}
+	}
+	return n, nil
 }
 
 func (s *spool) readerAt() io.ReaderAt {
@@ -114,15 +126,15 @@ func (p *pack) memory() int {
 
 // receivePackStream stores a fetched pack, checks it as a whole, and indexes
 // it. dir takes what does not fit into memory. outside resolves the bases
-// that a thin pack leaves out.
-func receivePackStream(r io.Reader, dir string, outside func(Hash) (object, error)) (*pack, error) {
+// that a thin pack leaves out; nil allows none.
+func receivePackStream(ctx context.Context, r io.Reader, dir string, outside func(Hash) (object, error)) (*pack, error) {
 	s := &spool{dir: dir}
 	if _, err := io.Copy(s, r); err != nil {
 		_ = s.close()
 		return nil, err
 	}
 	p := &pack{r: s.readerAt(), size: s.size, close: s.close, outside: outside, extra: map[Hash]object{}, small: map[Hash]object{}}
-	x, err := p.scan()
+	x, err := p.scan(ctx)
 	if err != nil {
 		_ = s.close()
 		return nil, fmt.Errorf("read the fetched pack: %w", err)
@@ -132,7 +144,7 @@ func receivePackStream(r io.Reader, dir string, outside func(Hash) (object, erro
 }
 
 // scan reads all entries in order and works out their ids.
-func (p *pack) scan() (memIndex, error) {
+func (p *pack) scan(ctx context.Context) (memIndex, error) {
 	var head [12]byte
 	if p.size < int64(len(head)+len(Hash{})) {
 		return nil, io.ErrUnexpectedEOF
@@ -144,7 +156,10 @@ func (p *pack) scan() (memIndex, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &packScan{p: p, off: int64(len(head)), end: p.size - int64(len(Hash{}))}
+	if count > maxObjects {
+		return nil, failf(ErrTooLarge, "the server sent %d objects", count)
+	}
+	s := &packScan{ctx: ctx, p: p, off: int64(len(head)), end: p.size - int64(len(Hash{}))}
 	if err := s.run(count); err != nil {
 		return nil, err
 	}
@@ -158,6 +173,7 @@ func (p *pack) scan() (memIndex, error) {
 }
 
 type packScan struct {
+	ctx      context.Context //nolint:containedctx // of this one scan
 	p        *pack
 	off, end int64
 	done     memIndex
@@ -168,6 +184,9 @@ type packScan struct {
 
 func (s *packScan) run(count int64) error {
 	for range count {
+		if err := s.ctx.Err(); err != nil {
+			return err
+		}
 		e, err := s.p.entry(s.off)
 		if err != nil {
 			return err
@@ -244,6 +263,9 @@ func (s *packScan) resolve() (memIndex, error) {
 	for last := false; len(s.deltas) > 0; {
 		var later []int64
 		for _, off := range s.deltas {
+			if err := s.ctx.Err(); err != nil {
+				return nil, err
+			}
 			o, err := s.at(off, bases, last)
 			if errors.Is(err, errLater) {
 				later = append(later, off)

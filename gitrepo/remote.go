@@ -113,11 +113,8 @@ func readFailure(c conn, err error) error {
 	return networkError(err)
 }
 
-// maxRefs bounds a ref advertisement.
-const maxRefs = 1 << 20
-
 func readAdvert(p *pktReader) (*capabilities, []ref, error) {
-	line, t, err := p.text()
+	line, t, err := p.line()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -129,7 +126,7 @@ func readAdvert(p *pktReader) (*capabilities, []ref, error) {
 	var refs []ref
 	for first := true; t == pktData; first = false {
 		if line == "version 1" {
-			if line, _, err = p.text(); err != nil {
+			if line, _, err = p.line(); err != nil {
 				return nil, nil, cutShort(err)
 			}
 		}
@@ -140,7 +137,7 @@ func readAdvert(p *pktReader) (*capabilities, []ref, error) {
 		if refs, err = appendV0Ref(refs, line); err != nil {
 			return nil, nil, err
 		}
-		if line, t, err = p.text(); err != nil {
+		if line, t, err = p.line(); err != nil {
 			return nil, nil, cutShort(err)
 		}
 	}
@@ -154,7 +151,7 @@ func readAdvert(p *pktReader) (*capabilities, []ref, error) {
 func readV2Capabilities(p *pktReader) (*capabilities, error) {
 	caps := &capabilities{v2: true, anyWant: true}
 	for {
-		line, t, err := p.text()
+		line, t, err := p.line()
 		if err != nil {
 			return nil, cutShort(err)
 		}
@@ -221,8 +218,6 @@ func appendV0Ref(refs []ref, line string) ([]ref, error) {
 		return nil, failf(ErrNetwork, "not a Git server's answer: ref %q", printable(line))
 	case name == "capabilities^{}":
 		return refs, nil // what an empty repository says
-	case len(refs) >= maxRefs:
-		return nil, failf(ErrTooLarge, "more than %d refs", maxRefs)
 	}
 	if base, ok := strings.CutSuffix(name, "^{}"); ok {
 		if n := len(refs); n > 0 && refs[n-1].name == base {
@@ -271,7 +266,7 @@ func listV2(c conn, caps *capabilities, prefixes []string) ([]ref, error) {
 	}
 	var refs []ref
 	for {
-		line, t, err := p.text()
+		line, t, err := p.line()
 		if err != nil {
 			return nil, cutShort(err)
 		}
@@ -281,9 +276,6 @@ func listV2(c conn, caps *capabilities, prefixes []string) ([]ref, error) {
 		ref, err := parseV2Ref(line)
 		if err != nil {
 			return nil, err
-		}
-		if len(refs) >= maxRefs {
-			return nil, failf(ErrTooLarge, "more than %d refs", maxRefs)
 		}
 		refs = append(refs, ref)
 	}

@@ -69,7 +69,7 @@ type store struct {
 	remote *remote
 	spool  string // folder for large packs
 
-	fetching sync.Mutex // one fetch at a time: the next finds what it brought
+	fetching turn // one fetch at a time: the next finds what it brought
 
 	mu    sync.Mutex
 	mem   lru[Hash]
@@ -182,8 +182,10 @@ func (s *store) fetch(ctx context.Context, ids []Hash, filter string) error {
 	if err != nil || len(ids) == 0 {
 		return err
 	}
-	s.fetching.Lock()
-	defer s.fetching.Unlock()
+	if err := s.fetching.take(ctx); err != nil {
+		return err
+	}
+	defer s.fetching.give()
 	if ids, err = s.missing(ids); err != nil {
 		return err
 	}
@@ -204,8 +206,10 @@ func (s *store) fetch(ctx context.Context, ids []Hash, filter string) error {
 // commit makes a commit and the listings at the top of its tree available.
 // have is a commit that was made available before, or zero.
 func (s *store) commit(ctx context.Context, id, have Hash) error {
-	s.fetching.Lock()
-	defer s.fetching.Unlock()
+	if err := s.fetching.take(ctx); err != nil {
+		return err
+	}
+	defer s.fetching.give()
 	s.tip = id
 	if ok, err := s.has(id); ok || err != nil {
 		return err
@@ -237,12 +241,17 @@ func (s *store) build(q *fetchRequest, have Hash) {
 	q.haves, q.shallow = []Hash{have}, []Hash{have}
 }
 
-// ask sends a request and keeps the answer. The caller holds s.fetching.
+// ask sends a request and keeps the answer. Only what builds on commits that we
+// have may leave out the bases of deltas. The caller holds s.fetching.
 func (s *store) ask(ctx context.Context, q fetchRequest) error {
 	var got *pack
+	var outside func(Hash) (object, error)
+	if len(q.haves) > 0 {
+		outside = func(base Hash) (object, error) { return s.base(ctx, base) }
+	}
 	err := s.remote.retry(ctx, func() error {
 		return s.remote.fetch(ctx, q, func(r io.Reader) (err error) {
-			got, err = receivePackStream(r, s.spool, func(base Hash) (object, error) { return s.base(ctx, base) })
+			got, err = receivePackStream(ctx, r, s.spool, outside)
 			return err
 		})
 	})
@@ -328,8 +337,10 @@ func (s *store) history(ctx context.Context, head, since Hash, depth int) error 
 	if s.local != nil {
 		return nil
 	}
-	s.fetching.Lock()
-	defer s.fetching.Unlock()
+	if err := s.fetching.take(ctx); err != nil {
+		return err
+	}
+	defer s.fetching.give()
 	q := fetchRequest{wants: []Hash{head}, depth: depth, filter: filterExact}
 	if !s.remote.partial() && !since.IsZero() {
 		q.haves = []Hash{since}

@@ -75,7 +75,7 @@ func TestVerdict(t *testing.T) {
 		"unpack ok\nng " + ref + " failed to update ref":          ErrBusy,
 		"unpack ok": ErrNetwork,
 	} {
-		var rep pushReport
+		rep := pushReport{words: printable}
 		for line := range strings.SplitSeq(report, "\n") {
 			rep.read(line, ref)
 		}
