@@ -9,6 +9,8 @@ import (
 // What can go wrong between here and the repository. Every error of this
 // package that has one of these causes answers errors.Is with it.
 var (
+	// ErrAddress: this is no address that a repository can be reached by.
+	ErrAddress = errors.New("unusable address")
 	// ErrAuthentication: the server does not know who is asking.
 	ErrAuthentication = errors.New("authentication failed")
 	// ErrAuthorization: the server knows who is asking and says no.

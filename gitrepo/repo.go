@@ -54,7 +54,7 @@ func Open(ctx context.Context, url string, o Options) (*Repo, error) {
 	}
 	ep, err := parseURL(url)
 	if err != nil {
-		return nil, err
+		return nil, &failure{kind: ErrAddress, err: err}
 	}
 	r := &Repo{
 		opts: o, ep: ep, tips: map[string]knownTip{},
@@ -76,7 +76,7 @@ func Open(ctx context.Context, url string, o Options) (*Repo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", ep, err)
 	}
-	r.remote = &remote{t: t, wait: fullJitter(100*time.Millisecond, 2*time.Second), cache: r.store.cache}
+	r.remote = &remote{t: logged{t, o.Log}, wait: fullJitter(100*time.Millisecond, 2*time.Second), cache: r.store.cache}
 	r.store.remote = r.remote
 	return r, nil
 }
