@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// nearest returns the candidate that word is most likely a misspelling of, or
+// Nearest returns the candidate that word is most likely a misspelling of, or
 // "" when none is close.
-func nearest(word string, candidates []string) string {
+func Nearest(word string, candidates []string) string {
 	best, limit := "", 1+len(word)/4
 	if len(word) > 64 {
 		return ""
@@ -24,7 +24,7 @@ func nearest(word string, candidates []string) string {
 // suggest is the hint for a word that is none of the candidates: the one that
 // is likely meant, or all of them behind the lead.
 func suggest(word string, candidates []string, lead string) string {
-	if near := nearest(word, candidates); near != "" {
+	if near := Nearest(word, candidates); near != "" {
 		return "did you mean " + near + "?"
 	}
 	return lead + strings.Join(candidates, ", ")
