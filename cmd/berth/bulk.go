@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -75,13 +74,14 @@ type bulkItem struct {
 func (g *globals) createAll(ctx context.Context, o *specOptions, pull *pullRequestOptions) error {
 	for _, flag := range append(specFlags(), "password-stdin", "password-file") {
 		if o.flags.Changed(flag) {
-			return usagef("--%s names one project's; with a folder, the specs and --credentials-stdin say it", flag)
+			return usagef("--%s is for one project, and -f names a folder", flag).next("write it into the specs; tokens come by --credentials-stdin")
 		}
 	}
 	credentials := map[whose]*sops.Token{}
 	if o.credentialsStdin {
 		var err error
-		if credentials, err = readCredentials(o.in); err != nil {
+		credentials, err = await(ctx, func() (map[whose]*sops.Token, error) { return readCredentials(o.in) })
+		if err != nil {
 			return err
 		}
 	}
@@ -121,7 +121,7 @@ func (o *specOptions) readFolder(ctx context.Context, credentials map[whose]*sop
 	for _, pattern := range []string{"*.yaml", "*.yml"} {
 		found, err := filepath.Glob(filepath.Join(globQuote(o.file), pattern))
 		if err != nil {
-			return nil, nil, usageError{err}
+			return nil, nil, usageError{err: err}
 		}
 		files = append(files, found...)
 	}
@@ -167,9 +167,9 @@ func globQuote(name string) string {
 }
 
 func readProject(file string) (*generator.Project, error) {
-	doc, err := os.ReadFile(file)
+	doc, err := readFileAtMost(file, maxSpec)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, usageError{err: err}
 	}
 	return generator.ParseProject(file, doc)
 }
@@ -183,12 +183,11 @@ func (item *bulkItem) fail(ctx context.Context, err error) {
 
 // tellAll says what became of each spec; its error holds the exit status if any failed.
 func (g *globals) tellAll(items []bulkItem) error {
-	changed, failed, status := 0, 0, exitUsage
+	changed, failed := 0, 0
 	for _, item := range items {
 		switch {
 		case item.Error != nil:
 			failed++
-			status = min(status, item.Error.Status)
 		case item.Result.Changed:
 			changed++
 		}
@@ -197,20 +196,28 @@ func (g *globals) tellAll(items []bulkItem) error {
 		if err := g.ui.print(items, g.output); err != nil {
 			return err
 		}
-	} else {
-		for _, item := range items {
-			if item.Error != nil {
-				g.ui.failed("%s", item.File)
-				g.ui.report(*item.Error)
-			} else {
-				g.ui.problems(item.Result.Warnings)
-				g.tellPullRequest(item.Result.PullRequest)
-			}
-		}
-		g.ui.done("%d projects created or changed, %d as they were, %d failed", changed, len(items)-changed-failed, failed)
+		return bulkStatus(items)
 	}
-	if failed > 0 {
-		return statusError(status)
+	for _, item := range items {
+		if item.Error != nil {
+			g.ui.failed("%s", item.File)
+			g.ui.report(*item.Error)
+		} else {
+			g.ui.problems(item.Result.Warnings)
+			g.tellPullRequest(item.Result.PullRequest)
+		}
+	}
+	g.ui.done("%s created or changed, %d as they were, %d failed", count(changed, "project"), len(items)-changed-failed, failed)
+	return bulkStatus(items)
+}
+
+// bulkStatus is nil when all went well; else the exit status of an interruption before a
+// failure, and of a failure before a bad spec.
+func bulkStatus(items []bulkItem) error {
+	for _, status := range []int{exitInterrupted, exitFailure, exitUsage} {
+		if slices.ContainsFunc(items, func(item bulkItem) bool { return item.Error != nil && item.Error.Status == status }) {
+			return statusError(status)
+		}
 	}
 	return nil
 }

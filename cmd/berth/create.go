@@ -17,7 +17,7 @@ func newCreateCommand(g *globals) *cobra.Command {
 }
 
 func newCreateProjectCommand(g *globals) *cobra.Command {
-	o := specOptions{in: g.in}
+	o := specOptions{in: g.in, ui: g.ui}
 	var pull pullRequestOptions
 	cmd := &cobra.Command{
 		Use:   "project [NAME]",
@@ -25,8 +25,8 @@ func newCreateProjectCommand(g *globals) *cobra.Command {
 		Long: `Create a project, or bring an existing one to what the flags or the file say.
 
 Flags change only what they name. A file is the whole spec; a folder holds many, and each
-succeeds or fails alone. None removes an environment (that is what berth delete is for) or takes over another owner's project.
-Running the same command again changes nothing and makes no commit.
+succeeds or fails alone. None removes an environment, which berth delete does, or takes
+over another owner's project. The same command again changes nothing and makes no commit.
 
 The token is sealed for this project alone and is kept nowhere else. Without a token,
 what is sealed already stays.
@@ -40,7 +40,7 @@ what is sealed already stays.
 		RunE: func(cmd *cobra.Command, args []string) error { return g.createProject(cmd.Context(), &o, &pull, args) },
 	}
 	o.addFlags(cmd.Flags())
-	pull.addFlags(cmd.Flags())
+	pull.addFlags(cmd)
 	cmd.Flags().BoolVar(&o.credentialsStdin, "credentials-stdin", false, `with a folder: read JSON lines {"owner","registry","username","token"} from stdin`)
 	return cmd
 }
@@ -50,9 +50,9 @@ func (g *globals) createProject(ctx context.Context, o *specOptions, pull *pullR
 		return g.createAll(ctx, o, pull)
 	}
 	if o.credentialsStdin {
-		return usagef("--credentials-stdin goes with -f and a folder of specs")
+		return usagef("--credentials-stdin goes with -f and a folder of specs").next("one project's token comes by --password-stdin")
 	}
-	req, err := o.request(args)
+	req, err := o.request(ctx, args)
 	if err != nil {
 		return err
 	}

@@ -1,16 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"context"
+	"errors"
 	"fmt"
-	"os"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/berth-gitops/berth/generator"
-	"golang.org/x/term"
 )
 
 type deleteOptions struct {
@@ -39,7 +38,7 @@ Files that berth did not write stay.
 	project.Flags().StringArrayVar(&o.environments, "env", nil, "`environment` to delete; repeat for more (default all)")
 	project.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
 	project.Flags().BoolVar(&o.overwrite, "overwrite", false, "remove generated files that were edited by hand, too")
-	o.pull.addFlags(project.Flags())
+	o.pull.addFlags(project)
 	cmd.AddCommand(project)
 	return cmd
 }
@@ -66,7 +65,7 @@ func (g *globals) deleteProject(ctx context.Context, o deleteOptions, id string)
 		g.ui.warn("%s is not berth's and stays", file)
 	}
 	if !o.yes {
-		if err := g.confirm("Delete? Type the project's name: ", id); err != nil {
+		if err := g.confirm(ctx, "Delete? Type the project's name: ", id); err != nil {
 			return err
 		}
 	}
@@ -86,18 +85,17 @@ func (g *globals) deleteProject(ctx context.Context, o deleteOptions, id string)
 }
 
 // confirm asks a person to type want.
-func (g *globals) confirm(question, want string) error {
-	file, ok := g.in.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return usagef("there is no terminal to ask on; say --yes to go ahead")
+func (g *globals) confirm(ctx context.Context, question, want string) error {
+	if _, ok := g.in.terminal(); !ok {
+		return usagef("there is no terminal to ask on").next("say --yes to go ahead")
 	}
 	fmt.Fprint(g.ui.err, question)
-	answer, err := bufio.NewReader(file).ReadString('\n')
-	if err != nil {
+	answer, err := g.in.line(ctx)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	if strings.TrimSpace(answer) != want {
-		return fmt.Errorf("not confirmed; nothing was deleted")
+		return errors.New("not confirmed; nothing was deleted")
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func newDiffCommand(g *globals) *cobra.Command {
-	o := specOptions{in: g.in}
+	o := specOptions{in: g.in, ui: g.ui}
 	cmd := &cobra.Command{
 		Use:   "diff [NAME]",
 		Short: "Show what create project would change",
@@ -30,7 +30,7 @@ Secrets are told by generation and fingerprint only.
 }
 
 func (g *globals) diff(ctx context.Context, o *specOptions, args []string) error {
-	req, err := o.request(args)
+	req, err := o.request(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -49,15 +49,15 @@ func (g *globals) diff(ctx context.Context, o *specOptions, args []string) error
 	} else {
 		g.tellWarnings(o, result)
 		for _, f := range result.Files {
-			fmt.Fprint(g.ui.out, fileDiff(f))
+			if _, err := fmt.Fprint(g.ui.out, fileDiff(f)); err != nil {
+				return err
+			}
 		}
 	}
 	if result.Changed {
 		return errDifferent
 	}
-	if g.output == "" {
-		g.ui.done("project %s: nothing to change", result.Project)
-	}
+	g.ui.done("project %s: nothing to change", result.Project)
 	return nil
 }
 

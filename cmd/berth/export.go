@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
 
 	"github.com/berth-gitops/berth/generator"
 )
@@ -15,13 +17,14 @@ func newExportCommand(g *globals) *cobra.Command {
 		Short: "Print an environment's objects, both halves, built",
 		Long: `Print what Flux applies for one environment, from the branch: the platform half and
 the workload half, built with Kustomize. Secrets stay sealed. With --cluster, print the
-one file that makes a cluster ready.
+one file that makes a cluster ready. The objects are a YAML stream, or one List with
+-o json.
 ` + exitCodes,
 		Example: `  berth export shop production
   berth export --cluster home | kubectl apply --server-side -f -`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if want := 2; cluster == "" && len(args) != want || cluster != "" && len(args) != 0 {
-				return usagef("name a project and an environment, or --cluster")
+				return usagef("want a project and an environment, or --cluster, got %d names", len(args))
 			}
 			return nil
 		},
@@ -52,6 +55,28 @@ func (g *globals) export(ctx context.Context, cluster string, args []string) err
 	if err != nil {
 		return err
 	}
+	if g.output == "json" {
+		list, err := objectList(objects)
+		if err != nil {
+			return err
+		}
+		return g.ui.print(list, g.output)
+	}
 	_, err = g.ui.out.Write(objects)
 	return err
+}
+
+// objectList turns a YAML stream into a list that kubectl takes as well.
+func objectList(stream []byte) (map[string]any, error) {
+	objects := []any{}
+	for doc := range bytes.SplitSeq(append([]byte("\n"), stream...), []byte("\n---\n")) {
+		var object map[string]any
+		if err := yaml.Unmarshal(doc, &object); err != nil {
+			return nil, err
+		}
+		if object != nil {
+			objects = append(objects, object)
+		}
+	}
+	return map[string]any{"apiVersion": "v1", "kind": "List", "items": objects}, nil
 }

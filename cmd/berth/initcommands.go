@@ -9,30 +9,49 @@ import (
 	"github.com/berth-gitops/berth/internal/project"
 )
 
+// initReport is what -o json prints.
+type initReport struct {
+	Cluster       string               `json:"cluster"`
+	Changed       bool                 `json:"changed"`
+	Commit        string               `json:"commit,omitempty"`
+	PullRequest   *project.PullRequest `json:"pullRequest,omitempty"`
+	Left          []string             `json:"left,omitempty"`
+	Kustomization string               `json:"kustomization,omitempty"`
+	Commands      []clusterCommand     `json:"commands"`
+}
+
 // tellInit prints the story to stderr and the commands that are left to a person,
 // which are a shell script, to stdout.
 func (g *globals) tellInit(o initOptions, result *project.InitResult) error {
-	for _, file := range result.Left {
-		g.ui.warn("%s is not berth's and stays as it is", file)
-	}
-	if result.Kustomization != "" {
-		g.ui.warn("%s lists what Flux applies there: add flux-projects.yaml to its resources", result.Kustomization)
-	}
-	if result.Changed {
-		g.ui.done("cluster %s is in berth.yaml, commit %s", result.Cluster.Name, result.Commit)
-	} else {
-		g.ui.done("cluster %s: nothing to change", result.Cluster.Name)
-	}
-	g.tellPullRequest(result.PullRequest)
-	script, err := g.clusterCommands(o, result)
+	commands, err := g.clusterCommands(o, result)
 	if err != nil {
 		return err
 	}
 	if g.output != "" {
-		return g.ui.print(map[string]any{"changed": result.Changed, "commit": result.Commit, "commands": script}, g.output)
+		return g.ui.print(initReport{
+			Cluster: result.Cluster.Name, Changed: result.Changed, Commit: result.Commit, PullRequest: result.PullRequest,
+			Left: result.Left, Kustomization: result.Kustomization, Commands: commands,
+		}, g.output)
 	}
-	g.ui.action("now make the cluster ready; Flux must be installed there, and kubectl must point at it:")
-	for _, c := range script {
+	for _, file := range result.Left {
+		g.ui.warn("%s is not berth's and stays as it is", file)
+	}
+	if result.Kustomization != "" {
+		g.ui.warn("%s says what Flux applies there, and does not name flux-projects.yaml", result.Kustomization)
+		g.ui.hint("add it to the resources")
+	}
+	when := "now"
+	switch {
+	case result.PullRequest != nil:
+		g.tellPullRequest(result.PullRequest)
+		when = "when it is merged,"
+	case result.Changed:
+		g.ui.done("cluster %s is in berth.yaml, commit %s", result.Cluster.Name, result.Commit)
+	default:
+		g.ui.done("cluster %s: nothing to change", result.Cluster.Name)
+	}
+	g.ui.action("%s make the cluster ready; Flux must be installed there, and kubectl must point at it:", when)
+	for _, c := range commands {
 		if _, err := fmt.Fprintf(g.ui.out, "# %s\n%s\n", c.Why, c.Command); err != nil {
 			return err
 		}
@@ -59,10 +78,6 @@ func (g *globals) clusterCommands(o initOptions, result *project.InitResult) ([]
 		}
 		identity = shellQuote(abs)
 	}
-	repo := g.repo
-	if path, local := gitrepo.LocalPath(g.repo); local {
-		repo = path
-	}
 	commands := []clusterCommand{
 		{"the namespace of berth's Flux objects", "kubectl create namespace flux-projects" + apply},
 		{"the platform key, with which Flux opens the project keys",
@@ -76,15 +91,44 @@ func (g *globals) clusterCommands(o initOptions, result *project.InitResult) ([]
 		credential = `tr -d '\r\n' <"${FLUX_GIT_PASSWORD_FILE:?a file with the password or token that Flux reads the repository with}" | ` +
 			credential + ` --from-literal=username="${FLUX_GIT_USERNAME:-git}" --from-file=password=/dev/stdin`
 	}
-	export := "berth export --repo=" + shellQuote(repo)
-	if g.branch != "main" {
-		export += " --branch=" + shellQuote(g.branch)
+	export, err := g.exportCommand()
+	if err != nil {
+		return nil, err
 	}
 	return append(commands,
 		clusterCommand{"the Git credential of Flux; reading is enough", credential + apply},
 		clusterCommand{"everything else: one file, which Flux keeps up to date if it follows clusters/" + result.Cluster.Name + " already",
 			export + " --cluster=" + shellQuote(result.Cluster.Name) + " | kubectl apply --server-side --filename=-"},
 	), nil
+}
+
+// exportCommand is `berth export` with the flags by which this run reaches the repository.
+func (g *globals) exportCommand() (string, error) {
+	repo := g.repo
+	if path, local := gitrepo.LocalPath(g.repo); local {
+		repo = path
+	}
+	words := []string{"berth", "export", "--repo=" + repo}
+	if g.branch != "main" {
+		words = append(words, "--branch="+g.branch)
+	}
+	if g.flags.Changed("git-username") {
+		words = append(words, "--git-username="+g.git.username)
+	}
+	for _, flag := range []string{"key-file", "git-password-file", "git-bearer-token-file", "git-ca-file", "ssh-key-file", "ssh-known-hosts"} {
+		if !g.flags.Changed(flag) {
+			continue
+		}
+		abs, err := filepath.Abs(g.flags.Lookup(flag).Value.String())
+		if err != nil {
+			return "", err
+		}
+		words = append(words, "--"+flag+"="+abs)
+	}
+	for i, word := range words {
+		words[i] = shellQuote(word)
+	}
+	return strings.Join(words, " "), nil
 }
 
 // shellQuote quotes a word for a POSIX shell, if it needs it.

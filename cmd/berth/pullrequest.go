@@ -3,13 +3,12 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"net/http"
 	"os"
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"github.com/berth-gitops/berth/gitrepo"
 	"github.com/berth-gitops/berth/gitrepo/forge"
@@ -22,9 +21,9 @@ type pullRequestOptions struct {
 	forge forgeOptions
 }
 
-func (o *pullRequestOptions) addFlags(f *pflag.FlagSet) {
-	f.BoolVar(&o.on, "pull-request", false, "propose the change by a pull request instead of writing to the branch")
-	o.forge.addFlags(f)
+func (o *pullRequestOptions) addFlags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.on, "pull-request", false, "propose the change by a pull request instead of writing to the branch")
+	o.forge.addFlags(cmd)
 }
 
 // open returns the forge to open pull requests on, or nil when they are not wanted.
@@ -40,28 +39,30 @@ type forgeOptions struct {
 	kind, api, tokenFile string
 }
 
-func (o *forgeOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.kind, "forge", os.Getenv("BERTH_FORGE"), "`github`, gitlab, gitea or forgejo, when the address does not tell (BERTH_FORGE)")
+func (o *forgeOptions) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.kind, "forge", os.Getenv("BERTH_FORGE"), "`kind` of forge, when the address does not tell: github, gitlab, gitea or forgejo (BERTH_FORGE)")
 	f.StringVar(&o.api, "forge-api", os.Getenv("BERTH_FORGE_API"), "base `URL` of the forge's API, when it does not follow from the repository's (BERTH_FORGE_API)")
 	f.StringVar(&o.tokenFile, "forge-token-file", "", "`file` with the forge's token (default GITHUB_TOKEN, GITLAB_TOKEN or GITEA_TOKEN, by the kind of forge)")
+	offer(cmd, "forge", "github", "gitlab", "gitea", "forgejo")
 }
 
 func (o *forgeOptions) open(g *globals) (*forge.Forge, error) {
 	kind, err := forge.ParseKind(o.kind)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("--forge: %w", err)}
+		return nil, usagef("--forge: %w", err)
 	}
 	repository, err := forge.Locate(g.repo, kind, o.api)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, usageError{err: err}
 	}
 	variable := strings.ToUpper(string(repository.Kind)) + "_TOKEN"
-	token, err := secretFrom(o.tokenFile, variable)
+	token, err := secretFrom("forge-token-file", o.tokenFile, variable)
 	if err != nil {
 		return nil, err
 	}
 	if token == "" {
-		return nil, usagef("the forge needs a token: %s or --forge-token-file", variable)
+		return nil, usagef("the forge needs a token, and there is none").next("set %s or name a file with --forge-token-file", variable)
 	}
 	client, err := forgeClient(g.git.caFile)
 	if err != nil {
@@ -77,14 +78,14 @@ func forgeClient(caFile string) (*http.Client, error) {
 	}
 	pem, err := os.ReadFile(caFile)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, usagef("--git-ca-file %s: %w", caFile, reason(err))
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
 		return nil, err
 	}
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, usagef("%s: no certificate in it", caFile)
+		return nil, usagef("--git-ca-file %s: there is no certificate in it", caFile)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -34,19 +33,21 @@ what changed is built; nothing of the change is run, and no secret is printed.
 		Example: "  berth review --base main --branch berth/shop\n  berth review --base main --head refs/pull/7/head -o markdown",
 		Args:    noArgs,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
-			if !slices.Contains([]string{"", "text", "json", "yaml", "markdown"}, g.output) {
-				return usagef("unknown output %q; use text, markdown, json or yaml", g.output)
-			}
-			return nil
+			return g.checkOutput("text", "markdown", "json", "yaml")
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return g.review(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := givenWhole(cmd.Flags(), "base", "head"); err != nil {
+				return err
+			}
+			return g.review(cmd.Context(), o)
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.base, "base", "", "`revision` that the change starts from: a branch, tag or commit")
 	f.StringVar(&o.head, "head", "", "`revision` to review (default the tip of --branch)")
 	f.IntVar(&o.limit, "limit", review.DefaultLimit, "most `bytes` of Markdown")
 	f.Int64Var(&o.comment, "comment", 0, "also post the review to the pull request with this `number`, in one comment that is kept current")
-	o.forge.addFlags(f)
+	o.forge.addFlags(cmd)
 	return cmd
 }
 
@@ -54,7 +55,7 @@ func (g *globals) review(ctx context.Context, o reviewOptions) error {
 	const least = 1000
 	switch {
 	case o.base == "":
-		return usagef("name what to compare with: --base main")
+		return usagef("nothing is named to compare with").next("name it, as in --base main")
 	case o.limit < least:
 		return usagef("--limit must be at least %d", least)
 	}
@@ -77,10 +78,7 @@ func (g *globals) review(ctx context.Context, o reviewOptions) error {
 	case "markdown":
 		_, err = fmt.Fprint(g.ui.out, r.Markdown(o.limit))
 	default:
-		_, err = fmt.Fprint(g.ui.out, r.Text())
-		for _, f := range r.Findings {
-			fmt.Fprint(g.ui.out, findingLines(f))
-		}
+		_, err = fmt.Fprint(g.ui.out, r.Text(), findingsText(r.Findings))
 	}
 	if err != nil {
 		return err

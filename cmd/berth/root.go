@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/berth-gitops/berth/gitrepo"
 	"github.com/berth-gitops/berth/internal/project"
-	"github.com/berth-gitops/berth/sops"
 )
 
 // streams are the three standard streams of a run.
@@ -27,13 +25,14 @@ type streams struct {
 // globals are the options that every command has.
 type globals struct {
 	ui      *ui
-	in      io.Reader
+	in      input
 	repo    string
 	branch  string
 	keyFile string
 	output  string
 	verbose bool
 	git     gitOptions
+	flags   *pflag.FlagSet
 	opened  *gitrepo.Repo
 }
 
@@ -51,16 +50,19 @@ Exit status: 0 done, or nothing to do; 1 failure; 2 bad usage, spec or settings;
 // run is the whole program: it parses args, runs the command, words the error and
 // returns the exit status.
 func run(ctx context.Context, std streams, args []string) int {
-	g := &globals{ui: newUI(std), in: std.In}
+	g := &globals{ui: newUI(std), in: input{std.In}}
 	root := newRootCommand(g)
 	root.SetArgs(args)
 	root.SetOut(std.Out)
 	root.SetErr(std.Err)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if g.opened != nil {
 		err = errors.Join(err, g.opened.Close())
 	}
-	return g.ui.exit(ctx, err, g.output)
+	if errors.As(err, new(usageError)) { // perhaps one that kept the flags from being read
+		g.ui.quiet = forProgram(outputIn(args))
+	}
+	return g.ui.exit(ctx, err, cmd.CommandPath())
 }
 
 func newRootCommand(g *globals) *cobra.Command {
@@ -70,14 +72,18 @@ func newRootCommand(g *globals) *cobra.Command {
 		Long: `berth renders a project's Kubernetes objects, seals its owner's registry token
 with SOPS and age, and commits the result to a GitOps repository. Flux does the rest.
 ` + exitCodes,
+		Version:           version(),
 		SilenceErrors:     true,
 		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-		PersistentPreRunE: func(*cobra.Command, []string) error { return checkOutput(g.output) },
+		PersistentPreRunE: func(*cobra.Command, []string) error { return g.checkOutput("json", "yaml") },
 	}
 	asGroup(cmd)
 	g.addFlags(cmd.PersistentFlags())
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	offer(cmd, "output", "json", "yaml")
+	cmd.SetVersionTemplate("{{.Version}}\n")
+	cmd.SetUsageTemplate(usageTemplate)
+	cmd.SetHelpCommand(newHelpCommand())
+	cmd.SetFlagErrorFunc(wordFlagError)
 	cmd.AddCommand(
 		newInitCommand(g), newCreateCommand(g), newDiffCommand(g), newExportCommand(g),
 		newGetCommand(g), newDeleteCommand(g), newReviewCommand(g), newVerifyCommand(g), newVersionCommand(g),
@@ -85,24 +91,13 @@ with SOPS and age, and commits the result to a GitOps repository. Flux does the 
 	return cmd
 }
 
-// asGroup makes cmd print its help when it is called alone, and refuse what it does
-// not know.
-func asGroup(cmd *cobra.Command) {
-	cmd.Args = cobra.ArbitraryArgs
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return usagef("unknown command %q; `%s --help` lists what there is", args[0], cmd.CommandPath())
-		}
-		return cmd.Help()
-	}
-}
-
 func (g *globals) addFlags(f *pflag.FlagSet) {
+	g.flags = f
 	f.StringVar(&g.repo, "repo", os.Getenv("BERTH_REPO"), "GitOps `repository`: local path, https:// or ssh:// URL (BERTH_REPO)")
 	f.StringVar(&g.branch, "branch", envOr("BERTH_BRANCH", "main"), "`branch` to read and write (BERTH_BRANCH)")
 	f.StringVar(&g.keyFile, "key-file", os.Getenv("BERTH_KEY_FILE"), "berth key `file` (BERTH_KEY_FILE, or the key itself in BERTH_KEY; default berth/key in the user's configuration folder)")
-	f.StringVarP(&g.output, "output", "o", "", "print `json` or yaml instead of text")
-	f.BoolVarP(&g.verbose, "verbose", "v", false, "log each step to stderr")
+	f.StringVarP(&g.output, "output", "o", "", "print data, and errors, in this `format`: json or yaml")
+	f.BoolVarP(&g.verbose, "verbose", "v", false, "log keys, servers, requests and retries to stderr")
 	f.StringVar(&g.git.username, "git-username", envOr("BERTH_GIT_USERNAME", "git"), "HTTPS `user` (BERTH_GIT_USERNAME)")
 	f.StringVar(&g.git.passwordFile, "git-password-file", os.Getenv("BERTH_GIT_PASSWORD_FILE"), "`file` with the HTTPS password or token (BERTH_GIT_PASSWORD_FILE, or the password itself in BERTH_GIT_PASSWORD)")
 	f.StringVar(&g.git.bearerTokenFile, "git-bearer-token-file", os.Getenv("BERTH_GIT_BEARER_TOKEN_FILE"), "`file` with an HTTPS bearer token (BERTH_GIT_BEARER_TOKEN_FILE)")
@@ -136,7 +131,7 @@ func (g *globals) steps(ctx context.Context) (*project.Steps, error) {
 
 func (g *globals) open(ctx context.Context) (*gitrepo.Repo, error) {
 	if g.repo == "" {
-		return nil, usagef("no repository; name it with --repo or BERTH_REPO")
+		return nil, usagef("no repository is named").next("name it with --repo or BERTH_REPO")
 	}
 	options, err := g.gitrepoOptions()
 	if err != nil {
@@ -147,15 +142,15 @@ func (g *globals) open(ctx context.Context) (*gitrepo.Repo, error) {
 }
 
 func (g *globals) gitrepoOptions() (gitrepo.Options, error) {
-	name, mail, ok := strings.Cut(strings.TrimSuffix(g.git.author, ">"), " <")
-	if !ok {
-		return gitrepo.Options{}, usagef("--author %q is not of the form \"Name <mail>\"", g.git.author)
-	}
-	password, err := secretFrom(g.git.passwordFile, "BERTH_GIT_PASSWORD")
+	author, err := parseAuthor(g.git.author)
 	if err != nil {
 		return gitrepo.Options{}, err
 	}
-	bearer, err := secretFrom(g.git.bearerTokenFile, "BERTH_GIT_BEARER_TOKEN")
+	password, err := secretFrom("git-password-file", g.git.passwordFile, "BERTH_GIT_PASSWORD")
+	if err != nil {
+		return gitrepo.Options{}, err
+	}
+	bearer, err := secretFrom("git-bearer-token-file", g.git.bearerTokenFile, "BERTH_GIT_BEARER_TOKEN")
 	if err != nil {
 		return gitrepo.Options{}, err
 	}
@@ -168,7 +163,7 @@ func (g *globals) gitrepoOptions() (gitrepo.Options, error) {
 		SSHKeyPassphrase: gitrepo.NewSecret(os.Getenv("BERTH_SSH_KEY_PASSPHRASE")),
 		SSHAgentSocket:   os.Getenv("SSH_AUTH_SOCK"),
 		KnownHostsFile:   g.git.knownHostsFile,
-		Author:           gitrepo.Signature{Name: name, Email: mail},
+		Author:           author,
 		SigningKeyFile:   g.git.signingKeyFile,
 		CacheDir:         g.git.cacheDir,
 		Messages:         func(line string) { g.ui.action("remote: %s", line) },
@@ -192,58 +187,34 @@ func (g *globals) log() *slog.Logger {
 	return slog.New(slog.NewTextHandler(g.ui.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-// secretFrom reads a secret from a file or, without one, from the environment.
-func secretFrom(file, env string) (string, error) {
+// parseAuthor reads "Name <mail>".
+func parseAuthor(text string) (gitrepo.Signature, error) {
+	name, mail, ok := strings.Cut(text, " <")
+	mail, closed := strings.CutSuffix(mail, ">")
+	if !ok || !closed || name == "" || mail == "" || strings.ContainsAny(name+mail, "<>\r\n") {
+		return gitrepo.Signature{}, usagef("--author %q is not of the form \"Name <mail>\"", text)
+	}
+	return gitrepo.Signature{Name: name, Email: mail}, nil
+}
+
+// secretFrom reads a secret from the file that a flag names or, without one, from the
+// environment. Its errors name the flag only: what was taken for a file's name may be
+// the secret itself.
+func secretFrom(flag, file, env string) (string, error) {
 	if file == "" {
 		return os.Getenv(env), nil
 	}
 	text, err := os.ReadFile(file)
-	return strings.TrimRight(string(text), "\r\n"), err
+	if err != nil {
+		return "", usagef("--%s: %w", flag, reason(err))
+	}
+	return strings.TrimRight(string(text), "\r\n"), nil
 }
 
-// key reads the berth key from --key-file, BERTH_KEY or the default place. It returns
-// nil without an error when the default place holds none.
-func (g *globals) key() (*sops.Key, error) {
-	if g.keyFile == "" {
-		if text := os.Getenv("BERTH_KEY"); text != "" {
-			key, err := sops.ParseKey([]byte(text))
-			if err != nil {
-				return nil, fmt.Errorf("BERTH_KEY: %w", err)
-			}
-			return key, nil
-		}
+// reason is why a file could not be used, without its name.
+func reason(err error) error {
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		return e.Err
 	}
-	file, err := g.keyPath()
-	if err != nil {
-		return nil, err
-	}
-	text, err := os.ReadFile(file)
-	if os.IsNotExist(err) && g.keyFile == "" {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	key, err := sops.ParseKey(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return key, nil
-}
-
-func (g *globals) keyPath() (string, error) {
-	if g.keyFile != "" {
-		return g.keyFile, nil
-	}
-	folder, err := configFolder()
-	return filepath.Join(folder, "key"), err
-}
-
-// configFolder is where berth keeps keys that were given no place.
-func configFolder() (string, error) {
-	folder, err := os.UserConfigDir()
-	if err != nil {
-		return "", fmt.Errorf("no configuration folder: %w; name the key with --key-file", err)
-	}
-	return filepath.Join(folder, "berth"), nil
+	return err
 }

@@ -2,9 +2,8 @@ package main
 
 import (
 	"bytes"
-	"errors"
+	"context"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 
@@ -31,7 +30,8 @@ type specOptions struct {
 	overwrite          bool
 	flags              *pflag.FlagSet
 	keptEnvironments   []string // in the repository, but not in the file
-	in                 io.Reader
+	in                 input
+	ui                 *ui
 }
 
 func (o *specOptions) addFlags(f *pflag.FlagSet) {
@@ -42,7 +42,7 @@ func (o *specOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.image, "image", "", "container `image`, for all environments")
 	f.Int32Var(&o.port, "port", 0, "`port` that the container listens on")
 	f.StringArrayVar(&o.environments, "env", nil, "`environment` to have; repeat for more")
-	f.StringVar(&o.cluster, "cluster", "", "`cluster` of the environments that --env adds (default from berth.yaml)")
+	f.StringVar(&o.cluster, "cluster", "", "`cluster` of the environments that --env names (default from berth.yaml)")
 	f.StringVar(&o.registry, "registry", "", "registry `host` that the token is for (default ghcr.io when --username is given)")
 	f.StringVar(&o.username, "username", "", "`user` at the registry")
 	f.BoolVar(&o.passwordStdin, "password-stdin", false, "read the registry token from stdin")
@@ -51,25 +51,28 @@ func (o *specOptions) addFlags(f *pflag.FlagSet) {
 }
 
 // request turns arguments and flags into what the steps take.
-func (o *specOptions) request(args []string) (project.Request, error) {
+func (o *specOptions) request(ctx context.Context, args []string) (project.Request, error) {
 	req := project.Request{Overwrite: o.overwrite, Edit: o.edit}
 	if len(args) == 1 {
 		req.Project = args[0]
 	}
 	if o.file != "" {
-		fromFile, err := o.readSpec(req.Project)
+		fromFile, err := o.readSpec(ctx, req.Project)
 		if err != nil {
 			return req, err
 		}
 		req.Project, req.Edit = fromFile.Metadata.Name, replace(fromFile, &o.keptEnvironments)
 	}
 	if req.Project == "" {
-		return req, usagef("name the project, or give a spec with -f")
+		return req, usagef("no project is named").next("name it, or give a spec with -f")
 	}
 	if err := generator.CheckID(req.Project); err != nil {
 		return req, err
 	}
-	token, err := o.token()
+	if o.cluster != "" && len(o.environments) == 0 {
+		return req, usagef("--cluster says where the environments of --env run, and there is no --env")
+	}
+	token, err := o.token(ctx)
 	req.Token = token
 	return req, err
 }
@@ -79,24 +82,29 @@ func specFlags() []string {
 	return []string{"owner", "template", "image", "port", "env", "cluster", "registry", "username"}
 }
 
-func (o *specOptions) readSpec(name string) (*generator.Project, error) {
+// maxSpec bounds what is read as a spec; a Kubernetes object may be as large.
+const maxSpec = 1 << 20
+
+func (o *specOptions) readSpec(ctx context.Context, name string) (*generator.Project, error) {
 	for _, flag := range specFlags() {
 		if o.flags.Changed(flag) {
-			return nil, usagef("--%s and -f cannot be used together: write it into the file", flag)
+			return nil, usagef("--%s and -f cannot be used together", flag).next("write it into the file")
 		}
 	}
 	if o.file == "-" && o.passwordStdin {
-		return nil, usagef("-f - and --password-stdin cannot both read stdin; give the token by --password-file or BERTH_PASSWORD")
+		return nil, usagef("-f - and --password-stdin cannot both read stdin").next("give the token by --password-file or BERTH_PASSWORD")
 	}
-	file, doc, err := o.file, []byte(nil), error(nil)
+	var doc []byte
+	var err error
+	file := o.file
 	if file == "-" {
 		file = "<stdin>"
-		doc, err = io.ReadAll(o.in)
+		doc, err = o.in.all(ctx, maxSpec)
 	} else {
-		doc, err = os.ReadFile(file)
+		doc, err = readFileAtMost(file, maxSpec)
 	}
 	if err != nil {
-		return nil, usageError{err}
+		return nil, usagef("-f %s: %w", o.file, reason(err))
 	}
 	p, err := generator.ParseProject(file, doc)
 	if err != nil {
@@ -133,9 +141,12 @@ func (o *specOptions) edit(p *generator.Project) (*generator.Project, error) {
 		set("username", &p.Spec.PullSecret.Username, o.username)
 	}
 	for _, name := range o.environments {
-		if !hasEnvironment(p, name) {
-			p.Spec.Environments = append(p.Spec.Environments, generator.Environment{Name: name, Cluster: o.cluster})
+		i := slices.IndexFunc(p.Spec.Environments, func(e generator.Environment) bool { return e.Name == name })
+		if i < 0 {
+			p.Spec.Environments = append(p.Spec.Environments, generator.Environment{Name: name})
+			i = len(p.Spec.Environments) - 1
 		}
+		set("cluster", &p.Spec.Environments[i].Cluster, o.cluster)
 	}
 	return p, nil
 }
@@ -171,16 +182,18 @@ const maxToken = 16 << 10
 
 // token reads the registry token from where the flags say, or from BERTH_PASSWORD.
 // One line break at its end does not belong to it.
-func (o *specOptions) token() (*sops.Token, error) {
+func (o *specOptions) token(ctx context.Context) (*sops.Token, error) {
 	var text []byte
 	var err error
 	switch {
 	case o.passwordStdin && o.passwordFile != "":
 		return nil, usagef("--password-stdin and --password-file cannot be used together")
 	case o.passwordStdin:
-		text, err = io.ReadAll(io.LimitReader(o.in, maxToken+1))
+		text, err = o.typedToken(ctx)
 	case o.passwordFile != "":
-		text, err = readLimited(o.passwordFile)
+		if text, err = readFileAtMost(o.passwordFile, maxToken); err != nil {
+			err = fmt.Errorf("--password-file: %w", reason(err))
+		}
 	default:
 		text = []byte(os.Getenv("BERTH_PASSWORD"))
 		if len(text) == 0 {
@@ -188,24 +201,24 @@ func (o *specOptions) token() (*sops.Token, error) {
 		}
 	}
 	if err != nil {
-		return nil, usageError{fmt.Errorf("registry token: %w", err)}
-	}
-	if len(text) > maxToken {
-		return nil, usagef("registry token: longer than %d bytes", maxToken)
+		return nil, usageError{err: err}
 	}
 	text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
 	token := sops.NewToken(text)
 	if err := token.Validate(); err != nil {
-		return nil, usageError{fmt.Errorf("registry token: %w", err)}
+		return nil, usagef("registry token: %w", err)
 	}
 	return &token, nil
 }
 
-func readLimited(name string) (_ []byte, err error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
+// typedToken reads the token from stdin; who types it is asked, and it is not shown.
+func (o *specOptions) typedToken(ctx context.Context) ([]byte, error) {
+	terminal, ok := o.in.terminal()
+	if !ok {
+		return o.in.all(ctx, maxToken)
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return io.ReadAll(io.LimitReader(f, maxToken+1))
+	fmt.Fprint(o.ui.err, "Registry token: ")
+	text, err := o.in.hidden(ctx, terminal)
+	fmt.Fprintln(o.ui.err)
+	return text, err
 }

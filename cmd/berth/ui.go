@@ -19,12 +19,14 @@ import (
 	"github.com/berth-gitops/berth/sops"
 )
 
-// This file words everything that berth says to people. The rules:
+// This file says how berth speaks to people, and words every error but the mistakes on
+// a command line, which the commands find themselves (usagef). The rules:
 //
-//   - data goes to stdout, the story to stderr;
+//   - data goes to stdout, the story to stderr; with -o json or yaml there is no story;
 //   - ► starts an action, ✔ ends it, ✗ says that it failed, ! warns;
-//   - an error says what failed and why, in lower case and without a full stop;
-//     what to do next stands on a line of its own, behind "→";
+//   - an error says what failed, then why, then behind "→" what to do next, each on a
+//     line of its own, in lower case and without a full stop. Where what failed is
+//     plain from why, why stands alone;
 //   - colour only on a terminal, and never with NO_COLOR.
 
 const (
@@ -42,24 +44,37 @@ func (e statusError) Error() string { return fmt.Sprintf("exit status %d", int(e
 
 const errDifferent = statusError(exitDifferent)
 
-// usageError is a mistake on the command line.
-type usageError struct{ err error }
+// usageError is a mistake on the command line, and what to do about it.
+type usageError struct {
+	err  error
+	hint string
+}
 
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+func usagef(format string, args ...any) usageError {
+	return usageError{err: fmt.Errorf(format, args...)}
+}
+
+// next says what to do about the mistake.
+func (e usageError) next(format string, args ...any) usageError {
+	e.hint = fmt.Sprintf(format, args...)
+	return e
+}
 
 type ui struct {
 	out, err io.Writer
 	terminal bool // err is one
 	colour   bool
+	quiet    bool // a program reads: no story
 }
 
 func newUI(std streams) *ui {
 	file, ok := std.Err.(*os.File)
 	terminal := ok && term.IsTerminal(int(file.Fd()))
-	return &ui{out: std.Out, err: std.Err, terminal: terminal, colour: terminal && os.Getenv("NO_COLOR") == ""}
+	colour := terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return &ui{out: std.Out, err: std.Err, terminal: terminal, colour: colour}
 }
 
 func (u *ui) action(format string, args ...any) { u.say("36", "►", format, args...) }
@@ -68,6 +83,9 @@ func (u *ui) warn(format string, args ...any)   { u.say("33", "!", format, args.
 func (u *ui) failed(format string, args ...any) { u.say("31", "✗", format, args...) }
 
 func (u *ui) say(colour, sign, format string, args ...any) {
+	if u.quiet {
+		return
+	}
 	if u.colour {
 		sign = "\x1b[" + colour + "m" + sign + "\x1b[0m"
 	}
@@ -75,6 +93,9 @@ func (u *ui) say(colour, sign, format string, args ...any) {
 }
 
 func (u *ui) hint(format string, args ...any) {
+	if u.quiet {
+		return
+	}
 	fmt.Fprintf(u.err, "  → %s\n", fmt.Sprintf(format, args...))
 }
 
@@ -97,15 +118,8 @@ func (u *ui) print(v any, format string) error {
 	return err
 }
 
-func checkOutput(format string) error {
-	if format != "" && format != "json" && format != "yaml" {
-		return usagef("unknown output %q; use json or yaml", format)
-	}
-	return nil
-}
-
-// exit words err and returns the exit status.
-func (u *ui) exit(ctx context.Context, err error, format string) int {
+// exit words err and returns the exit status. command is what failed, as it was called.
+func (u *ui) exit(ctx context.Context, err error, command string) int {
 	if err == nil {
 		return exitOK
 	}
@@ -113,11 +127,14 @@ func (u *ui) exit(ctx context.Context, err error, format string) int {
 		return int(status)
 	}
 	r := explain(ctx, err)
+	if r.Status == exitUsage && len(r.Hints)+len(r.Problems) == 0 {
+		r.Hints = []string{fmt.Sprintf("`%s --help` says more", command)}
+	}
 	data, jsonErr := json.Marshal(map[string]report{"error": r})
-	if jsonErr != nil || format != "json" && format != "yaml" {
-		u.report(r)
-	} else {
+	if u.quiet && jsonErr == nil {
 		fmt.Fprintln(u.err, string(data))
+	} else {
+		u.report(r)
 	}
 	return r.Status
 }
@@ -129,8 +146,14 @@ func (u *ui) report(r report) {
 			u.hint("%s", p.Hint)
 		}
 	}
-	if len(r.Problems) == 0 {
-		u.failed("%s", r.Message)
+	why := strings.ReplaceAll(r.Message, "\n", "\n  ")
+	switch {
+	case len(r.Problems) > 0:
+	case r.What == "":
+		u.failed("%s", why)
+	default:
+		u.failed("%s", r.What)
+		fmt.Fprintf(u.err, "  %s\n", why)
 	}
 	for _, h := range r.Hints {
 		u.hint("%s", h)
@@ -153,7 +176,9 @@ func problemLine(p generator.Problem) string {
 
 // report is an error in words.
 type report struct {
+	What     string              `json:"what,omitempty"` // failed, where the message says only why
 	Message  string              `json:"message"`
+	Server   []string            `json:"server,omitempty"` // what the Git server said, which people were told as it came
 	Hints    []string            `json:"hints,omitempty"`
 	Problems []generator.Problem `json:"problems,omitempty"`
 	Status   int                 `json:"status"`
@@ -161,21 +186,29 @@ type report struct {
 
 // explain finds the words and the exit status for err.
 func explain(ctx context.Context, err error) report {
-	r := report{Message: err.Error(), Status: exitFailure, Problems: allProblems(err)}
-	if errors.As(err, new(usageError)) || len(r.Problems) > 0 {
-		r.Status = exitUsage
-	}
 	if ctx.Err() != nil {
 		return report{Message: "interrupted; the branch holds either none or all of the change, so running again is safe", Status: exitInterrupted}
 	}
+	r := report{Message: err.Error(), Status: exitFailure, Problems: allProblems(err)}
+	if e, ok := errors.AsType[usageError](err); ok {
+		r.Status = exitUsage
+		if e.hint != "" {
+			r.Hints = append(r.Hints, e.hint)
+		}
+	}
+	if len(r.Problems) > 0 {
+		r.Status = exitUsage
+	}
 	for _, known := range knownErrors {
 		if errors.Is(err, known.is) {
+			r.What = known.what
 			r.Hints = append(r.Hints, known.hint)
 			r.Status = max(r.Status, known.status)
 			break
 		}
 	}
 	if e, ok := errors.AsType[*project.ConflictError](err); ok {
+		r.What = "berth would lose what it did not write"
 		if len(e.Edited) > 0 {
 			r.Hints = append(r.Hints, "put the change into project.yaml or a component, or let berth replace the files with --overwrite")
 		}
@@ -187,40 +220,48 @@ func explain(ctx context.Context, err error) report {
 		r.Hints = append(r.Hints, fmt.Sprintf("choose another project id; to hand the project over, change spec.owner in projects/%s/project.yaml by a reviewed commit", e.Project))
 	}
 	if errors.As(err, new(*sops.TamperedError)) {
+		r.What = "a sealed file is not to be trusted"
 		r.Hints = append(r.Hints,
 			"restore the file from a commit you trust, or seal afresh with the user's token and --overwrite",
 			"find out who changed it: git log -- <file>")
 	}
-	if errors.As(err, new(*gitrepo.RejectedError)) {
-		r.Hints = append(r.Hints, "the server refused the push by a rule of its own: ask its administrator, or write to another --branch")
+	if e, ok := errors.AsType[*gitrepo.RejectedError](err); ok {
+		r.What, r.Server = "the server refused the push", e.Messages
+		r.Message, _, _ = strings.Cut(r.Message, "\nremote: ")
+		r.Hints = append(r.Hints, "the rule is the server's own: ask its administrator, write to another --branch, or propose the change with --pull-request")
 	}
 	return r
 }
 
-// knownErrors are the sentinel errors with what to do about each.
+// knownErrors are the sentinel errors, each with what has failed and what to do about it.
 var knownErrors = []struct {
-	is     error
-	hint   string
-	status int
+	is         error
+	what, hint string
+	status     int
 }{
-	{project.ErrNotBerth, "run `berth init` on this repository first, or check --repo and --branch", exitFailure},
-	{project.ErrNoProject, "`berth get projects` lists what there is", exitFailure},
-	{project.ErrForeign, "use the key that `berth init` made for this repository: --key-file or BERTH_KEY_FILE", exitFailure},
-	{sops.ErrNoKey, "name the berth key with --key-file or BERTH_KEY_FILE", exitFailure},
-	{sops.ErrUnknownKey, "add the old berth key to the key file, or check that --key-file is this repository's", exitFailure},
-	{sops.ErrNoToken, "give the user's token: --password-stdin, --password-file or BERTH_PASSWORD", exitUsage},
-	{sops.ErrUnpinned, "if you added the recipient yourself, pin it with `berth init --cluster NAME --recipient RECIPIENT`; if not, somebody else did: treat it as an attack", exitFailure},
-	{gitrepo.ErrAuthentication, "check the credential: --git-password-file or BERTH_GIT_PASSWORD for HTTPS, --ssh-key-file or the SSH agent for SSH", exitFailure},
-	{gitrepo.ErrAuthorization, "the credential is good but may not do this: give it write access to the repository", exitFailure},
-	{gitrepo.ErrNotFound, "check --repo and --branch; servers also say this when the credential may not see the repository", exitFailure},
-	{gitrepo.ErrMoved, "others are writing to the branch faster than berth can: run the command again", exitFailure},
-	{gitrepo.ErrForeignBranch, "merge, or delete, the branch of the pull request first", exitFailure},
-	{forge.ErrAuthentication, "check the forge's token", exitFailure},
-	{forge.ErrAuthorization, "the forge's token may not do this: it needs write access to pull requests and contents", exitFailure},
-	{forge.ErrNotFound, "check --repo and --forge-api; forges also say this when the token may not see the repository", exitFailure},
-	{forge.ErrRateLimited, "wait until then and run the command again", exitFailure},
-	{forge.ErrNetwork, "check the address and the network, then run the command again", exitFailure},
-	{gitrepo.ErrNetwork, "check the address and the network, then run the command again: nothing was half-written", exitFailure},
+	{project.ErrNotBerth, "", "run `berth init` on this repository first, or check --repo and --branch", exitFailure},
+	{project.ErrNoProject, "", "`berth get projects` lists what there is", exitFailure},
+	{project.ErrForeign, "", "use the key that `berth init` made for this repository: --key-file or BERTH_KEY_FILE", exitFailure},
+	{sops.ErrNoKey, "", "name the berth key with --key-file or BERTH_KEY_FILE", exitFailure},
+	{sops.ErrUnknownKey, "", "add the old berth key to the key file, or check that --key-file is this repository's", exitFailure},
+	{sops.ErrNoToken, "a pull secret cannot be sealed", "give the user's token: --password-stdin, --password-file or BERTH_PASSWORD", exitUsage},
+	{sops.ErrUnpinned, "berth seals only to keys that it was told to trust", "if you added the recipient yourself, pin it with `berth init --cluster NAME --recipient RECIPIENT`; if not, somebody else did: treat it as an attack", exitFailure},
+	{gitrepo.ErrAddress, "", "name it with --repo or BERTH_REPO as https://host/path, ssh://user@host/path or a local path", exitUsage},
+	{gitrepo.ErrUncertain, "the connection was lost while pushing", "run the command again: it finds out, and repeats nothing that is done", exitFailure},
+	{gitrepo.ErrAuthentication, "the Git server does not know who is asking", "check the credential: --git-password-file or BERTH_GIT_PASSWORD for HTTPS, --ssh-key-file or the SSH agent for SSH", exitFailure},
+	{gitrepo.ErrAuthorization, "the Git server says no", "the credential is good but may not do this: give it write access to the repository", exitFailure},
+	{gitrepo.ErrNotFound, "there is no GitOps repository at that address", "check --repo; servers also say this when the credential may not see the repository", exitFailure},
+	{gitrepo.ErrRevisionNotFound, "the repository has no such branch, tag or commit", "check --branch; a revision is named in full: main, v1.2 or a whole commit id", exitFailure},
+	{gitrepo.ErrHostKey, "the SSH server is not known to be the right one", "check its key with whoever runs it, then add it to the file that --ssh-known-hosts names", exitFailure},
+	{gitrepo.ErrMoved, "the branch could not be updated", "others are writing to it faster than berth can: run the command again", exitFailure},
+	{gitrepo.ErrBusy, "the branch could not be updated", "nothing was changed; run the command again, and if that does not help look at the server's disk and rights", exitFailure},
+	{gitrepo.ErrForeignBranch, "the pull request holds other people's commits", "merge, or delete, its branch first", exitFailure},
+	{forge.ErrAuthentication, "the forge does not know who is asking", "check the forge's token", exitFailure},
+	{forge.ErrAuthorization, "the forge says no", "its token needs write access to pull requests and contents", exitFailure},
+	{forge.ErrNotFound, "the forge does not know the repository", "check --repo and --forge-api; forges also say this when the token may not see it", exitFailure},
+	{forge.ErrRateLimited, "the forge wants fewer requests", "wait until then and run the command again", exitFailure},
+	{forge.ErrNetwork, "the forge cannot be reached", "check the address and the network, then run the command again", exitFailure},
+	{gitrepo.ErrNetwork, "the server cannot be reached", "check the address and the network, then run the command again: nothing was half-written", exitFailure},
 }
 
 // allProblems collects the problems of every error in err's tree.

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/berth-gitops/berth/internal/verify"
+	"github.com/berth-gitops/berth/sops"
 )
 
 func newVerifyCommand(g *globals) *cobra.Command {
@@ -28,6 +31,9 @@ opened as well, and their MAC and content checked.
 		Example: "  berth verify\n  berth verify --branch berth/shop --base main",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := givenWhole(cmd.Flags(), "base", "head", "age-key-file"); err != nil {
+				return err
+			}
 			return g.verify(cmd.Context(), base, head, ageKeyFile)
 		},
 	}
@@ -38,17 +44,15 @@ opened as well, and their MAC and content checked.
 }
 
 func (g *globals) verify(ctx context.Context, base, head, ageKeyFile string) error {
+	identities, err := readIdentities(ageKeyFile)
+	if err != nil {
+		return err
+	}
 	steps, err := g.steps(ctx)
 	if err != nil {
 		return err
 	}
-	var identities []byte
-	if ageKeyFile != "" {
-		if identities, err = os.ReadFile(ageKeyFile); err != nil {
-			return usageError{err}
-		}
-	}
-	report, err := steps.Verify(ctx, base, head, string(identities))
+	report, err := steps.Verify(ctx, base, head, identities)
 	if err != nil {
 		return err
 	}
@@ -57,11 +61,37 @@ func (g *globals) verify(ctx context.Context, base, head, ageKeyFile string) err
 			return err
 		}
 	} else {
-		for _, f := range report.Findings {
-			fmt.Fprint(g.ui.out, findingLines(f))
+		if _, err := fmt.Fprint(g.ui.out, findingsText(report.Findings)); err != nil {
+			return err
 		}
 	}
 	return g.concludeFindings(report)
+}
+
+// givenWhole refuses a flag that was given with nothing in it, as a script does whose
+// variable is empty: to look at something else than was meant would pass what is wrong.
+func givenWhole(f *pflag.FlagSet, flags ...string) error {
+	for _, name := range flags {
+		if flag := f.Lookup(name); flag.Changed && flag.Value.String() == "" {
+			return usagef("--%s is empty", name).next("leave it out, or check the variable that it is filled from")
+		}
+	}
+	return nil
+}
+
+// readIdentities reads an age identity file, if one is named.
+func readIdentities(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(file)
+	if err == nil {
+		_, err = sops.RecipientsOf(string(text))
+	}
+	if err != nil {
+		return "", usagef("--age-key-file %s: %w", file, reason(err))
+	}
+	return string(text), nil
 }
 
 // concludeFindings tells what a report comes to and sets the exit status.
@@ -86,9 +116,17 @@ func count(n int, what string) string {
 	return strconv.Itoa(n) + " " + what
 }
 
-// findingLines words a finding for a terminal: where, which rule, what was seen, and
+// findingsText words findings for a terminal: where, which rule, what was seen, and
 // what to do.
-func findingLines(f verify.Finding) string {
+func findingsText(findings []verify.Finding) string {
+	var b strings.Builder
+	for _, f := range findings {
+		b.WriteString(findingText(f))
+	}
+	return b.String()
+}
+
+func findingText(f verify.Finding) string {
 	place := verify.Printable(f.File)
 	if f.Line > 0 {
 		place += ":" + strconv.Itoa(f.Line)

@@ -13,6 +13,9 @@ func newVersionCommand(g *globals) *cobra.Command {
 		Short: "Print the version of berth",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if g.output != "" {
+				return g.ui.print(map[string]string{"version": version()}, g.output)
+			}
 			_, err := fmt.Fprintln(g.ui.out, version())
 			return err
 		},
@@ -26,25 +29,4 @@ func version() string {
 		return "unknown"
 	}
 	return info.Main.Version
-}
-
-func noArgs(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usagef("unexpected argument %q", args[0])
-	}
-	return nil
-}
-
-func maxOneArg(_ *cobra.Command, args []string) error {
-	if len(args) > 1 {
-		return usagef("one project at a time, got %d names", len(args))
-	}
-	return nil
-}
-
-func exactlyOneArg(_ *cobra.Command, args []string) error {
-	if len(args) != 1 {
-		return usagef("name one project, got %d names", len(args))
-	}
-	return nil
 }

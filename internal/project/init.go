@@ -3,7 +3,10 @@ package project
 import (
 	"context"
 	"io/fs"
+	"path"
 	"slices"
+
+	"sigs.k8s.io/yaml"
 
 	"github.com/berth-gitops/berth/generator"
 	"github.com/berth-gitops/berth/gitrepo"
@@ -30,8 +33,8 @@ type InitResult struct {
 	Commit   string
 	Changed  bool
 
-	// Kustomization is the user's own clusters/<cluster>/kustomization.yaml when there
-	// is one: it has to name flux-projects.yaml, or Flux never applies it.
+	// Kustomization is the user's own clusters/<cluster>/kustomization.yaml when it does
+	// not name flux-projects.yaml: Flux never applies that file then.
 	Kustomization string
 
 	PullRequest *PullRequest
@@ -64,6 +67,17 @@ func (s *Steps) Init(ctx context.Context, req InitRequest) (*InitResult, error) 
 	return result, nil
 }
 
+// CheckInit says what Init would refuse, before keys and a repository are made for it;
+// Repo is nil when that is still to be made.
+func (s *Steps) CheckInit(ctx context.Context, req InitRequest) error {
+	tip, err := s.initTip(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = s.planInit(ctx, tip, req)
+	return err
+}
+
 func (s *Steps) planInit(ctx context.Context, tip fs.FS, req InitRequest) (*InitResult, error) {
 	own := "clusters/" + req.Cluster.Name + "/kustomization.yaml"
 	if err := prefetch(ctx, tip, generator.PlatformPath, ".sops.yaml", generator.CodeOwnersPath,
@@ -90,11 +104,18 @@ func (s *Steps) planInit(ctx context.Context, tip fs.FS, req InitRequest) (*Init
 		return nil, err
 	}
 	result.Cluster = platform.Spec.Clusters[indexCluster(platform, req.Cluster.Name)]
-	there, err := exists(tip, own)
-	if there {
+	kustomization, err := readFile(tip, own)
+	if kustomization != nil && !lists(kustomization, "flux-projects.yaml") {
 		result.Kustomization = own
 	}
 	return result, err
+}
+
+// lists says whether a kustomization.yaml has the file among its resources.
+func lists(kustomization []byte, file string) bool {
+	var k struct{ Resources []string }
+	return yaml.Unmarshal(kustomization, &k) == nil &&
+		slices.ContainsFunc(k.Resources, func(r string) bool { return path.Clean(r) == file })
 }
 
 // settings returns the berth.yaml to commit and its meaning.
@@ -170,34 +191,30 @@ func addCluster(platform *generator.Platform, req generator.Cluster) {
 	}
 }
 
-// Cluster returns the committed settings of a cluster, and false when the repository
-// does not have it yet.
-func (s *Steps) Cluster(ctx context.Context, name string) (generator.Cluster, bool, error) {
-	tip, err := s.Repo.Tip(ctx, s.Branch)
+// Settings returns the branch's berth.yaml, or nil when there is none yet.
+func (s *Steps) Settings(ctx context.Context) (*generator.Platform, error) {
+	tip, err := s.initTip(ctx)
 	if err != nil {
-		return generator.Cluster{}, false, err
+		return nil, err
 	}
 	doc, err := readFile(tip, generator.PlatformPath)
 	if err != nil || doc == nil {
-		return generator.Cluster{}, false, err
+		return nil, err
 	}
-	platform, err := generator.ParsePlatform(generator.PlatformPath, doc)
-	if err != nil {
-		return generator.Cluster{}, false, err
-	}
-	i := indexCluster(platform, name)
-	if i < 0 {
-		return generator.Cluster{}, false, nil
-	}
-	return platform.Spec.Clusters[i], true, nil
+	return generator.ParsePlatform(generator.PlatformPath, doc)
 }
 
-// Initialised says whether the branch holds a berth.yaml.
-func (s *Steps) Initialised(ctx context.Context) (bool, error) {
-	tip, err := s.Repo.Tip(ctx, s.Branch)
-	if err != nil {
-		return false, err
+// initTip is the branch's tip, which holds nothing where there is no repository yet.
+func (s *Steps) initTip(ctx context.Context) (fs.FS, error) {
+	if s.Repo == nil {
+		return nothing{}, nil
 	}
-	doc, err := readFile(tip, generator.PlatformPath)
-	return doc != nil, err
+	return s.Repo.Tip(ctx, s.Branch)
+}
+
+// nothing is a file system without files.
+type nothing struct{}
+
+func (nothing) Open(name string) (fs.File, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 }

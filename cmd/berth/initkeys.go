@@ -1,0 +1,231 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/berth-gitops/berth/generator"
+	"github.com/berth-gitops/berth/gitrepo"
+	"github.com/berth-gitops/berth/internal/project"
+	"github.com/berth-gitops/berth/sops"
+)
+
+// madeKey is a private key that is still to be written to its file.
+type madeKey struct {
+	what, file string
+	text       []byte
+	replace    bool // the file is there and gets a pin more
+}
+
+// initKeys sets the berth key of steps and the recipients of the cluster. It returns what
+// has to be written for that, and writes nothing.
+func (g *globals) initKeys(o *initOptions, steps *project.Steps, settings *generator.Platform) ([]madeKey, error) {
+	known := knownCluster(settings, o.cluster.Name)
+	if known == nil {
+		if o.cluster.URL == "" {
+			return nil, usagef("the cluster %s is new to the repository", o.cluster.Name).next("say with --flux-url how Flux on it reaches the repository")
+		}
+		known = &generator.Cluster{}
+	}
+	var made []madeKey
+	key, fresh, err := g.initKey(settings != nil)
+	if err != nil {
+		return nil, err
+	}
+	platformKey, err := o.initPlatformKey(known.Recipients)
+	if err != nil {
+		return nil, err
+	}
+	if platformKey != nil {
+		made = append(made, *platformKey)
+	}
+	pinned, err := g.pin(key, o.cluster.Recipients)
+	if err != nil {
+		return nil, err
+	}
+	if fresh || pinned {
+		file, err := g.keyPath()
+		if err != nil {
+			return nil, err
+		}
+		made = append(made, madeKey{what: "the berth key", file: file, text: key.Marshal(), replace: !fresh})
+	}
+	steps.Key = key
+	return made, nil
+}
+
+// initKey returns the berth key, and whether it is a new one. For a repository that has
+// one already, none is made.
+func (g *globals) initKey(initialised bool) (key *sops.Key, fresh bool, err error) {
+	if key, err = g.key(); key != nil || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return key, false, err
+	}
+	if initialised {
+		return nil, false, fmt.Errorf("%w: it has one already, and it is not at hand", project.ErrForeign)
+	}
+	if _, err := g.keyPath(); err != nil {
+		return nil, false, err
+	}
+	key, err = sops.NewKey()
+	return key, true, err
+}
+
+// initPlatformKey adds the platform key's recipient to the cluster, unless recipients
+// were given or are committed already. It returns the key when its file is not there.
+func (o *initOptions) initPlatformKey(committed []string) (made *madeKey, err error) {
+	named := o.platformKeyFile != ""
+	if !named {
+		if o.platformKeyFile, err = usualPlatformKey(o.cluster.Name); err != nil && len(committed)+len(o.cluster.Recipients) == 0 {
+			return nil, usageError{err: err, hint: "name the platform key with --platform-key-file"}
+		}
+	}
+	given := slices.Concat(committed, o.cluster.Recipients)
+	own, made, err := o.platformRecipients(named || len(given) == 0)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case named || len(given) == 0:
+		o.cluster.Recipients = append(o.cluster.Recipients, own...)
+	case !slices.ContainsFunc(own, func(r string) bool { return slices.Contains(given, r) }):
+		o.platformKeyFile = "" // another cluster's
+	}
+	all := append(given, o.cluster.Recipients...)
+	if o.postQuantum && !slices.ContainsFunc(all, func(r string) bool { return strings.HasPrefix(r, "age1pq1") }) {
+		return nil, usagef("%s has a platform key that is not post-quantum", o.cluster.Name).next("name a new one with --platform-key-file")
+	}
+	return made, nil
+}
+
+// platformRecipients reads the recipients of the platform key file. One that is not there
+// is made if it is needed.
+func (o *initOptions) platformRecipients(needed bool) (recipients []string, made *madeKey, err error) {
+	text, err := os.ReadFile(o.platformKeyFile)
+	switch {
+	case err == nil:
+	case !needed:
+		return nil, nil, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, nil, usagef("--platform-key-file %s: %w", o.platformKeyFile, reason(err))
+	default:
+		if text, _, err = sops.NewIdentity(o.postQuantum); err != nil {
+			return nil, nil, err
+		}
+		made = &madeKey{what: "the platform key of " + o.cluster.Name, file: o.platformKeyFile, text: text}
+	}
+	recipients, err = sops.RecipientsOf(string(text))
+	if err != nil && !needed {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, usagef("--platform-key-file %s: %w", o.platformKeyFile, err)
+	}
+	return recipients, made, nil
+}
+
+func usualPlatformKey(cluster string) (string, error) {
+	folder, err := configFolder()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(folder, cluster+".agekey"), nil
+}
+
+// pin makes the berth key trust the recipients that were named on this command line, and
+// says whether it did not before.
+func (g *globals) pin(key *sops.Key, recipients []string) (bool, error) {
+	missing := false
+	for _, r := range recipients {
+		if err := sops.ValidRecipient(r); err != nil {
+			return false, usagef("--recipient: %w", err)
+		}
+		missing = missing || !key.Pinned(r)
+	}
+	if !missing {
+		return false, nil
+	}
+	if g.keyFile == "" && os.Getenv("BERTH_KEY") != "" {
+		return false, usagef("the berth key in BERTH_KEY does not pin the recipient yet").next("run init with --key-file, then update BERTH_KEY")
+	}
+	return true, key.Pin(recipients...)
+}
+
+// writeKeys writes the keys that were made, each readable by its owner alone.
+func (g *globals) writeKeys(made []madeKey) error {
+	for _, k := range made {
+		if err := g.checkOutside(k.file); err != nil {
+			return err
+		}
+	}
+	for _, k := range made {
+		write := writeNew
+		if k.replace {
+			write = replaceFile
+		}
+		if err := write(k.file, k.text); err != nil {
+			return usagef("%s %s cannot be written: %w", k.what, k.file, reason(err))
+		}
+		if !k.replace {
+			g.ui.action("made %s, %s: keep a copy in a safe", k.what, k.file)
+		}
+	}
+	return nil
+}
+
+// writeNew writes a file that must not exist yet.
+func writeNew(file string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(file))
+	}
+	return nil
+}
+
+// checkOutside refuses to put a key into the local repository.
+func (g *globals) checkOutside(file string) error {
+	repo, local := gitrepo.LocalPath(g.repo)
+	if !local {
+		return nil
+	}
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return err
+	}
+	if rel, err := filepath.Rel(repo, abs); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
+		return usagef("%s lies inside the repository", file).next("keep private keys outside of it")
+	}
+	return nil
+}
+
+// replaceFile puts text in the place of a file, or of what it links to; a crash leaves the
+// old or the new content.
+func replaceFile(file string, text []byte) error {
+	file, err := filepath.EvalSymlinks(file)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), ".berth-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
