@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
@@ -64,33 +65,49 @@ func (o *forgeOptions) open(g *globals) (*forge.Forge, error) {
 	if token == "" {
 		return nil, usagef("the forge needs a token, and there is none").next("set %s or name a file with --forge-token-file", variable)
 	}
-	client, err := forgeClient(g.git.caFile)
+	client, err := forgeClient(g.git.caFile, g.log())
 	if err != nil {
 		return nil, err
 	}
 	return forge.New(forge.Options{Repository: repository, Token: gitrepo.NewSecret(token), Client: client, UserAgent: "berth/" + version(), Log: g.log()})
 }
 
-func forgeClient(caFile string) (*http.Client, error) {
-	client := &http.Client{Timeout: time.Minute}
-	if caFile == "" {
-		return client, nil
-	}
-	pem, err := os.ReadFile(caFile)
-	if err != nil {
-		return nil, usagef("--git-ca-file %s: %w", caFile, reason(err))
-	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		return nil, err
-	}
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, usagef("--git-ca-file %s: there is no certificate in it", caFile)
-	}
+func forgeClient(caFile string, log *slog.Logger) (*http.Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
-	client.Transport = transport
-	return client, nil
+	if caFile != "" {
+		pem, err := os.ReadFile(caFile)
+		if err != nil {
+			return nil, usagef("--git-ca-file %s: %w", caFile, reason(err))
+		}
+		roots, err := x509.SystemCertPool()
+		if err != nil {
+			return nil, err
+		}
+		if !roots.AppendCertsFromPEM(pem) {
+			return nil, usagef("--git-ca-file %s: there is no certificate in it", caFile)
+		}
+		transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	}
+	return &http.Client{Timeout: time.Minute, Transport: loggedRequests{transport, log}}, nil
+}
+
+// loggedRequests logs which requests are made, and nothing of what is in them.
+type loggedRequests struct {
+	http.RoundTripper
+	log *slog.Logger
+}
+
+// RoundTrip is [http.RoundTripper]'s.
+func (t loggedRequests) RoundTrip(r *http.Request) (*http.Response, error) {
+	start := time.Now()
+	answer, err := t.RoundTripper.RoundTrip(r)
+	status := "none"
+	if err == nil {
+		status = answer.Status
+	}
+	t.log.Debug("request", slog.String("method", r.Method), slog.String("host", r.URL.Host), slog.String("path", r.URL.Path),
+		slog.String("status", status), slog.Duration("took", time.Since(start)))
+	return answer, err
 }
 
 // tellPullRequest says where the change waits, if it does.
