@@ -151,16 +151,38 @@ func TestProtectedBranch(t *testing.T) {
 	if err != nil || outcome != forge.Opened {
 		t.Fatalf("%+v, %s, %v", pr, outcome, err)
 	}
-	if err := f.DeleteBranch(t.Context(), "main", tipOf(t, repo, "main")); !errors.Is(err, forge.ErrAuthorization) {
+	tip, err := repo.Tip(t.Context(), "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := repo.DeleteBranch(t.Context(), "main", tip.Commit()); !errors.As(err, &rejected) {
 		t.Fatalf("the protected branch was deleted: %v", err)
 	}
 }
 
-func tipOf(t *testing.T, repo *gitrepo.Repo, branch string) string {
-	t.Helper()
-	tip, err := repo.Tip(t.Context(), branch)
-	if err != nil {
-		t.Fatal(err)
+// TestDeleteBranch deletes a branch over each protocol, but not somebody's push to it.
+func TestDeleteBranch(t *testing.T) {
+	r := site.NewRepository(t)
+	for name, repo := range map[string]*gitrepo.Repo{"http": overHTTP(t, r, forgetest.Berth), "ssh": overSSH(t, r)} {
+		t.Run(name, func(t *testing.T) {
+			branch := "berth/over-" + name
+			r.NewBranch(t, branch)
+			made, err := write(t.Context(), repo, branch, name+".txt", "one")
+			if err != nil {
+				t.Fatal(err)
+			}
+			pushed, err := gitrepo.ParseHash(r.Commit(t, branch))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := repo.DeleteBranch(t.Context(), branch, made.Commit); !errors.Is(err, gitrepo.ErrForeignBranch) {
+				t.Fatalf("over a person's commit: %v", err)
+			}
+			for range 2 { // the second time it is gone already
+				if err := repo.DeleteBranch(t.Context(), branch, pushed); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
 	}
-	return tip.Commit().String()
 }

@@ -194,9 +194,6 @@ func TestRefusesBeforeSending(t *testing.T) {
 	if _, err := f.Find(t.Context(), "a b", "main"); !errors.Is(err, forge.ErrInvalid) {
 		t.Error(err)
 	}
-	if err := f.DeleteBranch(t.Context(), "", ""); !errors.Is(err, forge.ErrInvalid) {
-		t.Error(err)
-	}
 }
 
 // TestGitLabRecords reads what GitLab really answered.

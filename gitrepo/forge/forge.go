@@ -9,16 +9,16 @@
 //     up to date. It never leaves two, whoever else is writing.
 //   - [Forge.Comment] keeps one comment current, recognised by a hidden marker.
 //   - [Forge.Find] and [Forge.Get] tell what became of a pull request.
-//   - [Forge.Close] and [Forge.DeleteBranch] clean up.
+//   - [Forge.Close] closes one without merging it.
 //
-// The branch itself is pushed by package gitrepo. Failures are an [*Error]
+// The branch itself is pushed, and deleted, by package gitrepo. Failures are an [*Error]
 // that answers errors.Is with one of the causes of this package, such as
 // [ErrAuthorization]. Nothing here reads the environment.
 //
 // # Tokens
 //
-// GitHub: a fine-grained token with "Contents" (to push and to delete branches)
-// and "Pull requests", both read and write; a workflow's own token with the
+// GitHub: a fine-grained token with "Pull requests", read and write, and
+// "Contents" too where the same token pushes; a workflow's own token with the
 // same permissions. GitLab: a personal, group or project access token with the
 // scope api and the role Developer; a job token cannot do this. Gitea and
 // Forgejo: the scopes write:repository, write:issue (for labels and comments)
@@ -187,33 +187,6 @@ func (f *Forge) Close(ctx context.Context, number int64) (*PullRequest, error) {
 	return nil, err
 }
 
-// DeleteBranch deletes the branch if its tip is still the commit at, and fails
-// with ErrConflict if it is not. A branch that is already gone is no error. An
-// open pull request of the branch is closed by the forge, on Gitea soon after.
-//
-// No forge can do both in one step: a push in the milliseconds between is lost
-// to the branch (its commits stay with whoever pushed them).
-func (f *Forge) DeleteBranch(ctx context.Context, branch, at string) error {
-	if err := checkBranch("head", branch); err != nil {
-		return err
-	}
-	tip, err := f.api.tip(ctx, branch)
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if tip != at {
-		return &Error{Cause: ErrConflict, Forge: f.repository.Kind,
-			Message: fmt.Sprintf("branch %s is at %.12s, not at %.12s: somebody has pushed to it", branch, tip, at)}
-	}
-	if err := f.api.deleteBranch(ctx, branch); !errors.Is(err, ErrNotFound) {
-		return err
-	}
-	return nil
-}
-
 // api is what the forges have in common, in their own words underneath.
 type api interface {
 	// bodyLimit is in characters.
@@ -242,10 +215,6 @@ type api interface {
 	addComment(ctx context.Context, number int64, body string) (comment, error)
 	editComment(ctx context.Context, number, id int64, body string) error
 	deleteComment(ctx context.Context, number, id int64) error
-
-	// tip and deleteBranch fail with ErrNotFound when there is no such branch.
-	tip(ctx context.Context, branch string) (string, error)
-	deleteBranch(ctx context.Context, branch string) error
 }
 
 // edit names what to change of a pull request; nil leaves it.

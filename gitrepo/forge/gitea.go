@@ -63,7 +63,7 @@ func (g *gitea) list(ctx context.Context, head, base string, newest bool) ([]Pul
 
 func (g *gitea) ahead(ctx context.Context, head, base string) (bool, error) {
 	for _, branch := range []string{head, base} {
-		if _, err := g.tip(ctx, branch); err != nil {
+		if err := g.c.get(ctx, g.repo+"/branches/"+segments(branch), nil, nil); err != nil {
 			return false, err
 		}
 	}
@@ -148,18 +148,4 @@ func (g *gitea) labelID(ctx context.Context, known []hubLabel, name string) (int
 		err = nil
 	}
 	return known[i].ID, err
-}
-
-func (g *gitea) tip(ctx context.Context, branch string) (string, error) {
-	var b struct {
-		Commit struct {
-			ID string `json:"id"`
-		} `json:"commit"`
-	}
-	err := g.c.get(ctx, g.repo+"/branches/"+segments(branch), nil, &b)
-	return b.Commit.ID, err
-}
-
-func (g *gitea) deleteBranch(ctx context.Context, branch string) error {
-	return g.c.send(ctx, http.MethodDelete, g.repo+"/branches/"+segments(branch), nil, nil)
 }

@@ -99,21 +99,3 @@ func (g *github) account(ctx context.Context) (string, error) {
 	}
 	return answer.Data.Viewer.Login, err
 }
-
-func (g *github) tip(ctx context.Context, branch string) (string, error) {
-	var ref struct {
-		Object struct {
-			SHA string `json:"sha"`
-		} `json:"object"`
-	}
-	err := g.c.get(ctx, g.repo+"/git/ref/heads/"+segments(branch), nil, &ref)
-	return ref.Object.SHA, err
-}
-
-func (g *github) deleteBranch(ctx context.Context, branch string) error {
-	err := g.c.send(ctx, http.MethodDelete, g.repo+"/git/refs/heads/"+segments(branch), nil, nil)
-	if says(err, "reference does not exist") {
-		return because(err, ErrNotFound)
-	}
-	return err
-}

@@ -116,7 +116,7 @@ func (g *gitlab) get(ctx context.Context, number int64) (*PullRequest, error) {
 // ahead asks for one commit of a range: a comparison would bring the diff.
 func (g *gitlab) ahead(ctx context.Context, head, base string) (bool, error) {
 	for _, branch := range []string{head, base} { // an unknown one would make an empty range
-		if _, err := g.tip(ctx, branch); err != nil {
+		if err := g.c.get(ctx, g.project+"/repository/branches/"+url.PathEscape(branch), nil, nil); err != nil {
 			return false, err
 		}
 	}
@@ -209,18 +209,4 @@ func (g *gitlab) editComment(ctx context.Context, number, id int64, body string)
 
 func (g *gitlab) deleteComment(ctx context.Context, number, id int64) error {
 	return g.c.send(ctx, http.MethodDelete, g.one(number)+"/notes/"+itoa(id), nil, nil)
-}
-
-func (g *gitlab) tip(ctx context.Context, branch string) (string, error) {
-	var b struct {
-		Commit struct {
-			ID string `json:"id"`
-		} `json:"commit"`
-	}
-	err := g.c.get(ctx, g.project+"/repository/branches/"+url.PathEscape(branch), nil, &b)
-	return b.Commit.ID, err
-}
-
-func (g *gitlab) deleteBranch(ctx context.Context, branch string) error {
-	return g.c.send(ctx, http.MethodDelete, g.project+"/repository/branches/"+url.PathEscape(branch), nil, nil)
 }

@@ -80,7 +80,7 @@ func (s *Steps) propose(ctx context.Context, topic string, plan planFunc) (writt
 }
 
 // withdraw closes the pull request of a branch that has nothing left to change, and
-// deletes the branch if it still is at tip, which the forge may not be the first to know.
+// deletes the branch if it still is at tip.
 func (s *Steps) withdraw(ctx context.Context, branch string, tip gitrepo.Hash) (*PullRequest, error) {
 	if tip.IsZero() {
 		return nil, nil
@@ -93,8 +93,8 @@ func (s *Steps) withdraw(ctx context.Context, branch string, tip gitrepo.Hash) (
 	if err != nil {
 		return nil, err
 	}
-	err = s.Forge.DeleteBranch(ctx, branch, tip.String())
-	if errors.Is(err, forge.ErrConflict) {
+	err = s.Repo.DeleteBranch(ctx, branch, tip)
+	if errors.Is(err, gitrepo.ErrForeignBranch) {
 		err = nil // somebody has pushed to it: it is not ours to delete
 	}
 	return &PullRequest{Number: closed.Number, URL: closed.URL, Outcome: "closed"}, err

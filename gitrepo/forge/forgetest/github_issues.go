@@ -3,7 +3,6 @@ package forgetest
 import (
 	"fmt"
 	"net/http"
-	"strings"
 )
 
 func (g *GitHub) addLabels(_ http.ResponseWriter, c call) answer {
@@ -77,29 +76,6 @@ func (g *GitHub) editComment(_ http.ResponseWriter, c call) answer {
 func (g *GitHub) deleteComment(_ http.ResponseWriter, c call) answer {
 	if !g.Server.deleteComment(c.number("comment_id")) {
 		return githubError(http.StatusNotFound, "Not Found")
-	}
-	return answer{http.StatusNoContent, nil}
-}
-
-func (g *GitHub) getRef(_ http.ResponseWriter, c call) answer {
-	branch, isBranch := strings.CutPrefix(c.PathValue("ref"), "heads/")
-	tip := g.repo.tip(branch)
-	if !isBranch || tip == "" {
-		return githubError(http.StatusNotFound, "Not Found")
-	}
-	d := g.api.example("git-ref").(map[string]any)
-	d["ref"] = "refs/heads/" + branch
-	d["object"].(map[string]any)["sha"] = tip
-	return answer{http.StatusOK, d}
-}
-
-func (g *GitHub) deleteRef(_ http.ResponseWriter, c call) answer {
-	branch, isBranch := strings.CutPrefix(c.PathValue("ref"), "heads/")
-	if !isBranch || g.repo.tip(branch) == "" {
-		return githubError(http.StatusUnprocessableEntity, "Reference does not exist")
-	}
-	if err := g.removeBranch(branch); err != nil {
-		g.report("%v", err)
 	}
 	return answer{http.StatusNoContent, nil}
 }

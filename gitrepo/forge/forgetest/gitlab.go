@@ -43,18 +43,17 @@ func NewGitLab(t testing.TB) *GitLab {
 	const project = "/projects/{id}"
 	const one = project + "/merge_requests/{iid}"
 	handlers := map[string]func(http.ResponseWriter, call) answer{
-		"GET /user":                                           g.user,
-		"GET " + project + "/merge_requests":                  g.list,
-		"POST " + project + "/merge_requests":                 g.createRequest,
-		"GET " + one:                                          g.get,
-		"PUT " + one:                                          g.edit,
-		"GET " + one + "/notes":                               g.listNotes,
-		"POST " + one + "/notes":                              g.createNote,
-		"PUT " + one + "/notes/{note}":                        g.editNote,
-		"DELETE " + one + "/notes/{note}":                     g.deleteNote,
-		"GET " + project + "/repository/commits":              g.commits,
-		"GET " + project + "/repository/branches/{branch}":    g.branch,
-		"DELETE " + project + "/repository/branches/{branch}": g.deleteBranch,
+		"GET /user":                                        g.user,
+		"GET " + project + "/merge_requests":               g.list,
+		"POST " + project + "/merge_requests":              g.createRequest,
+		"GET " + one:                                       g.get,
+		"PUT " + one:                                       g.edit,
+		"GET " + one + "/notes":                            g.listNotes,
+		"POST " + one + "/notes":                           g.createNote,
+		"PUT " + one + "/notes/{note}":                     g.editNote,
+		"DELETE " + one + "/notes/{note}":                  g.deleteNote,
+		"GET " + project + "/repository/commits":           g.commits,
+		"GET " + project + "/repository/branches/{branch}": g.branch,
 	}
 	for operation, handle := range handlers {
 		method, path, _ := strings.Cut(operation, " ")
@@ -278,14 +277,4 @@ func (g *GitLab) branch(_ http.ResponseWriter, c call) answer {
 	d["name"] = c.PathValue("branch")
 	d["commit"].(map[string]any)["id"] = tip
 	return answer{http.StatusOK, d}
-}
-
-func (g *GitLab) deleteBranch(_ http.ResponseWriter, c call) answer {
-	if g.repo.tip(c.PathValue("branch")) == "" {
-		return gitlabError(http.StatusNotFound, "404 Branch Not Found")
-	}
-	if err := g.removeBranch(c.PathValue("branch")); err != nil {
-		g.report("%v", err)
-	}
-	return answer{http.StatusNoContent, nil}
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -122,9 +121,4 @@ func (d *description) example(name string) any {
 		panic("GitHub's description has no example " + name)
 	}
 	return clone(ref.Value.Value)
-}
-
-// pattern is a ServeMux pattern for an operation; a ref has slashes in it.
-func pattern(method, prefix, path string) string {
-	return method + " " + prefix + strings.Replace(path, "{ref}", "{ref...}", 1)
 }

@@ -26,7 +26,6 @@ func Run(t *testing.T, branches int, newSite func(testing.TB) Site) {
 		{"merged by a person", mergedByAPerson},
 		{"close", closeIt},
 		{"deleted branch", deletedBranch},
-		{"delete branch", deleteBranch},
 		{"no diff", noDiff},
 		{"fork", fork},
 		{"comment", comment},
@@ -285,21 +284,6 @@ func deletedBranch(t *testing.T, s Site) {
 	w.Base = "no/such"
 	_, _, err = f.Ensure(t.Context(), w)
 	fails(t, err, forge.ErrNotFound)
-}
-
-func deleteBranch(t *testing.T, s Site) {
-	f := Open(t, s, Berth)
-	old := s.Commit(t, branch)
-	tip := s.Commit(t, branch)
-	fails(t, f.DeleteBranch(t.Context(), branch, old), forge.ErrConflict)
-	ensure(t, f, wanted(), forge.Opened)
-	for range 2 { // the second time it is gone already
-		if err := f.DeleteBranch(t.Context(), branch, tip); err != nil {
-			t.Fatal(err)
-		}
-	}
-	allClosed(t, s)
-	fails(t, f.DeleteBranch(t.Context(), "../main", tip), forge.ErrInvalid)
 }
 
 // allClosed waits for the forge to close the pull requests of a branch that is

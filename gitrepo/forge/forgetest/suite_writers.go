@@ -25,7 +25,6 @@ func tokens(t *testing.T, s Site) {
 		fails(t, err, c.want)
 		_, _, err = f.Comment(t.Context(), pr.Number, mark, "text")
 		fails(t, err, c.want)
-		fails(t, f.DeleteBranch(t.Context(), branch, pr.HeadCommit), c.want)
 	}
 	if found, err := Open(t, s, Reader).Find(t.Context(), branch, "main"); err != nil || found.Number != pr.Number {
 		t.Fatalf("who may read found %+v, %v", found, err)

@@ -3,7 +3,6 @@
 //
 //	npm pack @octokit/openapi@23.0.2 && tar xzf octokit-openapi-23.0.2.tgz
 //	go run ./gitrepo/forge/forgetest/internal/trim < package/generated/api.github.com.json > gitrepo/forge/forgetest/testdata/api.github.com.json
-//	go run ./gitrepo/forge/forgetest/internal/trim < package/generated/ghes-3.17.json > gitrepo/forge/forgetest/testdata/ghes-3.17.json
 //
 // Texts for people are dropped; schemas are left as they are.
 package main
@@ -27,8 +26,6 @@ func operations() map[string][]string {
 		repo + "/issues/{issue_number}/labels/{name}": {"delete"},
 		repo + "/issues/{issue_number}/comments":      {"get", "post"},
 		repo + "/issues/comments/{comment_id}":        {"patch", "delete"},
-		repo + "/git/ref/{ref}":                       {"get"},
-		repo + "/git/refs/{ref}":                      {"delete"},
 	}
 }
 
