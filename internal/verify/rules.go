@@ -313,7 +313,7 @@ func generatedRules() []Rule {
 		}, {
 			ID: ruleOutdated, Level: Warning, What: "A generated file is not what this version of berth renders, and the change did not make it so.",
 			Why:  "Another version of berth, or other settings in berth.yaml, wrote it. It works as it is.",
-			Mend: "Run `berth upgrade --all` when it suits you.",
+			Mend: "When it suits you, let berth write it again: `berth create project ID`, or `berth init --cluster NAME` for what is not a project's.",
 		},
 	}
 }
@@ -327,7 +327,7 @@ func settingsRules() []Rule {
 		}, {
 			ID: ruleSettingsChanged, Level: Warning, What: "Other settings in berth.yaml change.",
 			Why:  "They hold for every project, from its next change on.",
-			Mend: "Look at them, then run `berth upgrade --all`.",
+			Mend: "Look at them. `berth create project ID` brings them into a project.",
 		},
 	}
 }
