@@ -60,6 +60,16 @@ func rules() []rule {
 			why:    "one package knows how Git is spoken",
 		},
 		{
+			folders: []string{"internal/build", "internal/verify", "internal/review"},
+			forbid:  []string{"os", "os/exec", "net", "net/http", module + "/gitrepo", module + "/internal/project", module + "/cmd"},
+			why:     "what judges a tree does not know how it is reached",
+		},
+		{
+			folders: []string{"internal/project"},
+			forbid:  []string{"os", "os/exec", "golang.org/x/term", module + "/cmd"},
+			why:     "the steps are the same for every front end: they know no environment and no terminal",
+		},
+		{
 			folders: []string{"cmd"}, except: true,
 			forbid: []string{"flag", "github.com/spf13/cobra", "github.com/spf13/pflag"},
 			why:    "only commands read flags",
@@ -94,26 +104,44 @@ func TestImports(t *testing.T) {
 
 // TestOnlyCommandsReadTheEnvironment finds calls that read the environment.
 func TestOnlyCommandsReadTheEnvironment(t *testing.T) {
-	found := 0
+	callers := callersOf(t, "os", "Getenv", "LookupEnv", "Environ", "ExpandEnv", "UserHomeDir", "UserConfigDir")
+	for _, c := range callers {
+		if !below(c.file, "cmd") && !allowedEnvironment(c.file, c.function) {
+			t.Errorf("%s calls os.%s: only commands read the environment", c.file, c.function)
+		}
+	}
+}
+
+// TestGeneratorReadsNoClock completes the first rule: package time has durations, too.
+func TestGeneratorReadsNoClock(t *testing.T) {
+	for _, c := range callersOf(t, "time", "Now", "Since", "Until") {
+		if below(c.file, "generator") {
+			t.Errorf("%s calls time.%s: the same spec gives the same files, whenever", c.file, c.function)
+		}
+	}
+}
+
+type caller struct{ file, function string }
+
+// callersOf lists who names one of a package's functions; there must be some, or the
+// test looks for the wrong thing.
+func callersOf(t *testing.T, pkg string, functions ...string) []caller {
+	t.Helper()
+	var callers []caller
 	for name, file := range parse(t) {
 		ast.Inspect(file, func(n ast.Node) bool {
-			sel, ok := n.(*ast.SelectorExpr)
-			if !ok {
-				return true
-			}
-			if pkg, ok := sel.X.(*ast.Ident); ok && pkg.Name == "os" &&
-				slices.Contains([]string{"Getenv", "LookupEnv", "Environ", "ExpandEnv", "UserHomeDir", "UserConfigDir"}, sel.Sel.Name) {
-				found++
-				if !below(name, "cmd") && !allowedEnvironment(name, sel.Sel.Name) {
-					t.Errorf("%s calls os.%s: only commands read the environment", name, sel.Sel.Name)
+			if sel, ok := n.(*ast.SelectorExpr); ok && slices.Contains(functions, sel.Sel.Name) {
+				if id, ok := sel.X.(*ast.Ident); ok && id.Name == pkg {
+					callers = append(callers, caller{name, sel.Sel.Name})
 				}
 			}
 			return true
 		})
 	}
-	if found == 0 {
-		t.Error("no call found at all: the test looks for the wrong thing")
+	if len(callers) == 0 {
+		t.Fatalf("nobody calls any of %s.%v", pkg, functions)
 	}
+	return callers
 }
 
 // allowedEnvironment lists the exceptions, each for a program that must inherit it.
