@@ -1,13 +1,11 @@
 package generator
 
 import (
-	"fmt"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
 )
 
 // ClusterFiles renders what makes the platform's clusters ready, by path from
@@ -28,9 +26,9 @@ func ClusterFiles(platform *Platform) (map[string][]byte, error) {
 		return nil, err
 	}
 	files := map[string][]byte{}
-	rules, err := yaml.Marshal(sopsRules(platform))
+	rules, err := documents(sopsRules(platform))
 	if err != nil {
-		return nil, fmt.Errorf("marshal .sops.yaml: %w", err)
+		return nil, err
 	}
 	files[".sops.yaml"] = withHeader(PlatformPath, rules)
 	for _, cluster := range platform.Spec.Clusters {
@@ -62,8 +60,8 @@ type sopsRule struct {
 // sopsRules has one rule per cluster: whatever is sealed below its tenants/ is
 // sealed for its platform key. Pull secrets have no rule: only berth knows the
 // project's key when it makes one.
-func sopsRules(platform *Platform) sopsConfig {
-	config := sopsConfig{CreationRules: []sopsRule{}}
+func sopsRules(platform *Platform) *sopsConfig {
+	config := &sopsConfig{CreationRules: []sopsRule{}}
 	for _, c := range platform.Spec.Clusters {
 		if len(c.Recipients) > 0 {
 			config.CreationRules = append(config.CreationRules, sopsRule{

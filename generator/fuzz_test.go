@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"sigs.k8s.io/yaml"
 
 	"github.com/berth-gitops/berth/generator"
 	"github.com/berth-gitops/berth/templates"
@@ -191,7 +192,7 @@ func tricks() []string {
 		"@a", "`a`", "|", ">", "|-", "'", "\"", "'a'", "\"a\"", "\\", "\\n", "{a: b}", "[a]", "{", "}", "]", ",", "a\nb", "a\n\nb\n", "\na", "a\n", " a\n  b", "a\n  b: c\n",
 		"---", "--- a", "...", "a\n---\nb: c", "\t", "a\tb", "\ta\n", "a\r\nb", "\r", "\u2028", "a\u2029b", "\u00a0", "\ufeff", "\ufeffa", "\u200b", "😀", "ä", "日本",
 		"$(A)", "${A}", "$patch: delete", "$patch", "{{ .A }}", "ENC[AES256_GCM,data:x]", strings.Repeat("long ", 100), strings.Repeat("a", 300) + " b", "a  b", "a ",
-		"1:20", "0:0", "0:1e3", "1.1:1.1", "localhost:5000/1:1",
+		"1:20", "0:0", "+1:2.3", "190:20:30", "Y", "Yes", "NO", "On", "OFF", "True", "NULL", "Null", "-.Inf", "+.INF", ".NaN", "0b11", "-0x1F", "+12e03", "685_230.15", "2001-12-14t21:59:43.10-05:00", "0:1e3", "1.1:1.1", "localhost:5000/1:1",
 		"kind: ClusterRoleBinding", "\n---\nkind: ClusterRoleBinding\n", "</script>", "&lt;", "a\\u0000b",
 	}
 }
@@ -219,6 +220,7 @@ func TestTricks(t *testing.T) {
 			if diff := cmp.Diff(p.Spec, read.Spec, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("%s %q reads back differently:\n%s", field, trick, diff)
 			}
+			checkOldReader(t, doc, p)
 			if strings.HasSuffix(field, "name") && field != "spec.pullSecret.username" || field == "spec.image" {
 				checkPlan(t, read)
 			}
@@ -226,6 +228,18 @@ func TestTricks(t *testing.T) {
 	}
 	if accepted < 150 {
 		t.Errorf("only %d of the tricks were accepted anywhere; the test has lost its point", accepted)
+	}
+}
+
+// checkOldReader reads a project.yaml as YAML 1.1, as Kubernetes' own tools do. They must
+// see the same strings.
+func checkOldReader(t *testing.T, doc []byte, p *generator.Project) {
+	t.Helper()
+	var read generator.Project
+	if err := yaml.UnmarshalStrict(doc, &read); err != nil {
+		t.Errorf("YAML 1.1 cannot read it: %v\n%s", err, doc)
+	} else if diff := cmp.Diff(p.Spec, read.Spec, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("YAML 1.1 reads it differently:\n%s\n%s", diff, doc)
 	}
 }
 
@@ -253,6 +267,7 @@ func FuzzStrings(f *testing.F) {
 		if diff := cmp.Diff(p.Spec, read.Spec); diff != "" {
 			t.Fatalf("reads back differently:\n%s", diff)
 		}
+		checkOldReader(t, doc, p)
 		checkPlan(t, read)
 	})
 }
@@ -330,6 +345,7 @@ func TestRandomValues(t *testing.T) {
 		if diff := cmp.Diff(p.Spec.Env, read.Spec.Env); diff != "" {
 			t.Fatalf("reads back differently:\n%s", diff)
 		}
+		checkOldReader(t, doc, p)
 		checkPlan(t, read)
 	}
 }

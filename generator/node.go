@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-	kyaml "sigs.k8s.io/yaml"
 )
 
 // nodeOf turns a value into YAML nodes, fields in the order of their struct,
@@ -77,15 +76,25 @@ func saysNothing(v reflect.Value) bool {
 func textNode(s string) *yaml.Node {
 	n := &yaml.Node{}
 	n.SetString(s)
-	plain, err := kyaml.Marshal(s)
-	ambiguous := n.Style == 0 && (s == "<<" || err == nil && plain[0] == '"')
+	unclear := n.Style == 0 && ambiguous(s)
 	// A block that begins with space needs an indentation indicator, which not
 	// every version of the library gets right.
 	indented := n.Style == yaml.LiteralStyle && strings.ContainsAny(s[:1], " \t\n")
-	if ambiguous || indented {
+	if unclear || indented {
 		n.Style = yaml.DoubleQuotedStyle
 	}
 	return n
+}
+
+// ambiguous says that some reader of YAML could take s for something else than text, or
+// nearly: a boolean, or what begins like a number and may be one, a date or a time.
+func ambiguous(s string) bool {
+	s = strings.ToLower(s)
+	switch s {
+	case "y", "n", "yes", "no", "on", "off", "true", "false", "null", "~", "<<", "=":
+		return true
+	}
+	return s != "" && strings.Contains("+-.0123456789", s[:1]) && strings.Trim(s, "0123456789abcdefxo_+-.:tzin ") == ""
 }
 
 // equalNodes compares what two nodes say, whatever the order of fields. Items

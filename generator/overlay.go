@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kustomize "sigs.k8s.io/kustomize/api/types"
-	"sigs.k8s.io/yaml"
 )
 
 // portName is the name of the port that serves HTTP.
@@ -18,11 +17,8 @@ const portName = "http"
 // overlay renders the workload half of an environment.
 func (e *environment) overlay(files map[string][]byte) error {
 	folder := overlayFolder(e.id, e.spec.Name)
-	k := kustomize.Kustomization{
-		TypeMeta: kustomize.TypeMeta{
-			APIVersion: kustomize.KustomizationVersion,
-			Kind:       kustomize.KustomizationKind,
-		},
+	k := &kustomize.Kustomization{
+		TypeMeta:  kustomizationType(),
 		Namespace: e.namespace,
 		Resources: []string{"../../base"},
 		Images:    []kustomize.Image{imageOf(e.image)},
@@ -48,9 +44,9 @@ func (e *environment) overlay(files map[string][]byte) error {
 	if k.Patches, err = e.patches(); err != nil {
 		return err
 	}
-	doc, err := yaml.Marshal(k)
+	doc, err := documents(k)
 	if err != nil {
-		return fmt.Errorf("marshal %s: %w", folder+kustomizationFile, err)
+		return fmt.Errorf("%s: %w", folder+kustomizationFile, err)
 	}
 	files[folder+kustomizationFile] = withHeader(e.source, doc)
 	return nil
@@ -128,14 +124,14 @@ type (
 
 // patches returns the strategic merge patches of an environment.
 func (e *environment) patches() ([]kustomize.Patch, error) {
-	patches := []objectPatch{{
+	patches := []*objectPatch{{
 		APIVersion: "apps/v1",
 		Kind:       "Deployment",
 		Metadata:   metadataPatch{Name: AppName, Labels: e.label()},
 		Spec:       &workloadPatch{podPatch{Metadata: metadataPatch{Labels: e.label()}, Spec: e.podPatch()}},
 	}}
 	if e.pull != nil && e.template.hasAccount {
-		patches = append(patches, objectPatch{
+		patches = append(patches, &objectPatch{
 			APIVersion:       "v1",
 			Kind:             "ServiceAccount",
 			Metadata:         metadataPatch{Name: AppName},
@@ -144,9 +140,9 @@ func (e *environment) patches() ([]kustomize.Patch, error) {
 	}
 	out := make([]kustomize.Patch, len(patches))
 	for i, p := range patches {
-		doc, err := yaml.Marshal(p)
+		doc, err := documents(p)
 		if err != nil {
-			return nil, fmt.Errorf("marshal patch of %s: %w", e.namespace, err)
+			return nil, fmt.Errorf("patch of %s: %w", e.namespace, err)
 		}
 		out[i] = kustomize.Patch{Patch: string(doc)}
 	}

@@ -1,7 +1,6 @@
 package generator
 
 import (
-	"fmt"
 	"io/fs"
 	"slices"
 )
@@ -175,7 +174,7 @@ func (plan *Plan) addCluster(cluster, id string, environments []*environment) er
 	}
 	list, err := tenantKustomization(resources)
 	if err != nil {
-		return fmt.Errorf("marshal %s%s: %w", folder, kustomizationFile, err)
+		return err
 	}
 	entry, err := documents(fleetEntry(cluster, id, one.pull != nil, one.interval))
 	if err != nil {

@@ -69,23 +69,26 @@ func dropNulls(value any) {
 	}
 }
 
-// documents marshals typed objects into one YAML stream, in the order given.
+// documents marshals objects, which are pointers to structs with JSON tags or plain data,
+// into one YAML stream, in the order given.
 func documents(objects ...any) ([]byte, error) {
 	var out bytes.Buffer
-	for i, typed := range objects {
-		data, err := object(typed)
-		if err != nil {
-			return nil, err
+	// What sigs.k8s.io/yaml does in the end, without its way through JSON.
+	e := yaml.NewEncoder(&out)
+	for _, typed := range objects {
+		data, plain := typed.(map[string]any)
+		if !plain {
+			var err error
+			if data, err = object(typed); err != nil {
+				return nil, err
+			}
 		}
-		// What sigs.k8s.io/yaml does in the end, without its way through JSON.
-		doc, err := yaml.Marshal(data)
-		if err != nil {
+		if err := e.Encode(data); err != nil {
 			return nil, fmt.Errorf("marshal %T: %w", typed, err)
 		}
-		if i > 0 {
-			out.WriteString("---\n")
-		}
-		out.Write(doc)
+	}
+	if err := e.Close(); err != nil {
+		return nil, fmt.Errorf("marshal: %w", err)
 	}
 	return out.Bytes(), nil
 }

@@ -1,18 +1,19 @@
 package generator
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
+	"go.yaml.in/yaml/v3"
 	corev1 "k8s.io/api/core/v1"
-	kustomize "sigs.k8s.io/kustomize/api/types"
-	"sigs.k8s.io/yaml"
 )
 
 // template is a Kustomize base, read and looked through.
@@ -21,10 +22,11 @@ type template struct {
 	digest string
 	// files are the base's files as they are, by path inside the folder.
 	files map[string][]byte
-	// deployment is the Deployment called app; containerPorts are its app
-	// container's.
-	containerPorts []corev1.ContainerPort
-	// service is the port called http of the Service called app.
+	// kustomization is what kustomization.yaml says.
+	kustomization map[string]any
+	// containerPorts are those of the container called app.
+	containerPorts []containerPort
+	// hasService says that there is a Service called app with a port called http.
 	hasService bool
 	// hasAccount says that there is a ServiceAccount called app.
 	hasAccount bool
@@ -84,18 +86,22 @@ func (t *template) inspect() *fault {
 	if _, ok := t.files[kustomizationFile]; !ok {
 		return &fault{"has no " + kustomizationFile, "a template is a Kustomize base"}
 	}
+	if err := yaml.Unmarshal(t.files[kustomizationFile], &t.kustomization); err != nil {
+		return notYAML(kustomizationFile)
+	}
 	found := false
 	for _, name := range sortedKeys(t.files) {
 		if ext := path.Ext(name); ext != ".yaml" && ext != ".yml" {
 			return &fault{"has a file that is not YAML: " + name, "a template holds .yaml files only"}
 		}
-		for _, doc := range splitDocuments(t.files[name]) {
-			deployment, f := t.inspectObject(name, doc)
-			if f != nil {
-				return f
-			}
-			found = found || deployment
+		if name == kustomizationFile {
+			continue
 		}
+		deployment, f := t.inspectFile(name)
+		if f != nil {
+			return f
+		}
+		found = found || deployment
 	}
 	if !found {
 		return &fault{"has no Deployment called app with a container called app and the image app", "see the package comment of templates"}
@@ -103,48 +109,73 @@ func (t *template) inspect() *fault {
 	return nil
 }
 
-// splitDocuments cuts a YAML stream at its document separators.
-func splitDocuments(stream []byte) []string {
-	return strings.Split("\n"+string(stream), "\n---")
-}
+func notYAML(file string) *fault { return &fault{"has a file that is not valid YAML: " + file, ""} }
 
-// inspectObject notes what one object means for overlays; deployment says
-// that it is the one they patch.
-func (t *template) inspectObject(file, doc string) (deployment bool, _ *fault) {
-	var head struct {
-		Kind     string   `json:"kind"`
-		Metadata Metadata `json:"metadata"`
-	}
-	if err := yaml.Unmarshal([]byte(doc), &head); err != nil {
-		return false, &fault{"has a file that is not valid YAML: " + file, ""}
-	}
-	if head.Metadata.Name != AppName {
-		return false, nil
-	}
-	switch head.Kind {
-	case "ServiceAccount":
-		t.hasAccount = true
-	case "Service":
-		var s corev1.Service
-		if err := yaml.Unmarshal([]byte(doc), &s); err != nil {
-			return false, &fault{"has a Service that Kubernetes would refuse: " + file, ""}
-		}
-		for _, p := range s.Spec.Ports {
-			t.hasService = t.hasService || p.Name == portName
-		}
-	case "Deployment":
-		var d appsv1.Deployment
-		if err := yaml.Unmarshal([]byte(doc), &d); err != nil {
-			return false, &fault{"has a Deployment that Kubernetes would refuse: " + file, ""}
-		}
-		for _, c := range d.Spec.Template.Spec.Containers {
-			if c.Name == AppName && c.Image == AppName {
-				t.containerPorts = c.Ports
-				return true, nil
+// templateObject is what overlays need to know of an object of a base.
+type templateObject struct {
+	Kind     string
+	Metadata struct{ Name string }
+	Spec     struct {
+		Ports    []struct{ Name string } // a Service's
+		Template struct {
+			Spec struct {
+				Containers []struct {
+					Name, Image string
+					Ports       []containerPort
+				}
 			}
 		}
 	}
-	return false, nil
+}
+
+type containerPort struct {
+	Name          string
+	ContainerPort int32 `yaml:"containerPort"`
+	Protocol      corev1.Protocol
+}
+
+// inspectFile goes through the objects of a file; deployment says that the one that
+// overlays patch is among them.
+func (t *template) inspectFile(name string) (deployment bool, _ *fault) {
+	in := yaml.NewDecoder(bytes.NewReader(t.files[name]))
+	for {
+		var o templateObject
+		err := in.Decode(&o)
+		var mismatch *yaml.TypeError
+		switch {
+		case errors.Is(err, io.EOF):
+			return deployment, nil
+		case errors.As(err, &mismatch):
+			return false, &fault{"has an object that Kubernetes would refuse: " + name, ""}
+		case err != nil:
+			return false, notYAML(name)
+		}
+		deployment = t.note(o) || deployment
+	}
+}
+
+// note keeps what one object means for overlays; it says whether it is the Deployment
+// that they patch.
+func (t *template) note(o templateObject) bool {
+	if o.Metadata.Name != AppName {
+		return false
+	}
+	switch o.Kind {
+	case "ServiceAccount":
+		t.hasAccount = true
+	case "Service":
+		for _, p := range o.Spec.Ports {
+			t.hasService = t.hasService || p.Name == portName
+		}
+	case "Deployment":
+		for _, c := range o.Spec.Template.Spec.Containers {
+			if c.Name == AppName && c.Image == AppName {
+				t.containerPorts = c.Ports
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // base renders projects/<id>/base/: the template's files, and its
@@ -154,16 +185,12 @@ func (t *template) base(id string, files map[string][]byte) error {
 	for name, doc := range t.files {
 		files[baseFolder(id)+name] = withHeader(source, doc)
 	}
-	var k map[string]any
-	if err := yaml.Unmarshal(t.files[kustomizationFile], &k); err != nil {
-		return fmt.Errorf("template %s: %s: %w", t.name, kustomizationFile, err)
-	}
-	metadata, _ := k["metadata"].(map[string]any)
+	metadata, _ := t.kustomization["metadata"].(map[string]any)
 	annotations, _ := metadata["annotations"].(map[string]any)
-	k["metadata"] = with(metadata, "annotations", with(annotations, AnnotationTemplate, t.name+"@"+t.digest))
+	k := with(t.kustomization, "metadata", with(metadata, "annotations", with(annotations, AnnotationTemplate, t.name+"@"+t.digest)))
 	labels, _ := k["labels"].([]any)
-	k["labels"] = append(labels, kustomize.Label{Pairs: map[string]string{LabelProject: id}, IncludeTemplates: true})
-	doc, err := yaml.Marshal(k)
+	k["labels"] = append(labels, map[string]any{"pairs": map[string]any{LabelProject: id}, "includeTemplates": true})
+	doc, err := documents(k)
 	if err != nil {
 		return fmt.Errorf("template %s: %w", t.name, err)
 	}

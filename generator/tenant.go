@@ -8,7 +8,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kustomize "sigs.k8s.io/kustomize/api/types"
-	"sigs.k8s.io/yaml"
 )
 
 // tenant renders the platform half of an environment: one file with what only
@@ -33,13 +32,11 @@ func (e *environment) tenant(files map[string][]byte) error {
 // tenantKustomization lists the files of a project's platform half on one
 // cluster.
 func tenantKustomization(resources []string) ([]byte, error) {
-	return yaml.Marshal(kustomize.Kustomization{
-		TypeMeta: kustomize.TypeMeta{
-			APIVersion: kustomize.KustomizationVersion,
-			Kind:       kustomize.KustomizationKind,
-		},
-		Resources: resources,
-	})
+	return documents(&kustomize.Kustomization{TypeMeta: kustomizationType(), Resources: resources})
+}
+
+func kustomizationType() kustomize.TypeMeta {
+	return kustomize.TypeMeta{APIVersion: kustomize.KustomizationVersion, Kind: kustomize.KustomizationKind}
 }
 
 // labels are on every object of an environment that berth renders itself.
