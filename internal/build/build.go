@@ -3,12 +3,14 @@
 // [Kustomize] is the one function to call. It refuses whatever would make
 // Kustomize reach outside the file system it was given: remote resources, remote
 // files, Helm charts and plug-ins. A build therefore never opens a connection and
-// never starts a program, whatever the tree says.
+// never starts a program, whatever the tree says. One that grows beyond all measure is
+// given up with [ErrRunaway].
 package build
 
 import (
 	"fmt"
 	"io/fs"
+	"time"
 
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/types"
@@ -21,12 +23,20 @@ func Kustomize(fsys fs.FS, dir string) ([]byte, error) {
 	if err := checkLocal(fsys, dir); err != nil {
 		return nil, fmt.Errorf("build %s: %w", dir, err)
 	}
+	out, err := guard(limits{memory: 1 << 30, time: time.Minute}, func() ([]byte, error) { return run(fsys, dir) })
+	if err != nil {
+		return nil, fmt.Errorf("build %s: %w", dir, err)
+	}
+	return out, nil
+}
+
+func run(fsys fs.FS, dir string) ([]byte, error) {
 	opts := krusty.MakeDefaultOptions()
 	opts.LoadRestrictions = types.LoadRestrictionsNone
 	opts.PluginConfig = types.DisabledPluginConfig()
 	resources, err := krusty.MakeKustomizer(opts).Run(readOnly{fsys}, "/"+dir)
 	if err != nil {
-		return nil, fmt.Errorf("build %s: %w", dir, err)
+		return nil, err
 	}
 	return resources.AsYaml()
 }

@@ -1,9 +1,11 @@
 package build
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 )
 
 func tree(files map[string]string) fstest.MapFS {
@@ -67,6 +69,12 @@ func TestKustomizeStaysInside(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	for _, name := range []string{"github.com/x/y", "GitHub.com/x/y", "mallory@127.0.0.1/x/y"} {
+		fsys := tree(map[string]string{"a/kustomization.yaml": "resources: [" + name + "]\n", "a/" + name + "/kustomization.yaml": "resources: []\n"})
+		if _, err := Kustomize(fsys, "a"); err == nil || !strings.Contains(err.Error(), "is not a file or folder of this repository") {
+			t.Errorf("the folder %s, which looks like an address: %v", name, err)
+		}
+	}
 	_, err := Kustomize(tree(map[string]string{"a/kustomization.yaml": "helmCharts: [{name: x, repo: '" + remote + "'}]\n"}), "a")
 	if err == nil || !strings.Contains(err.Error(), "Helm") {
 		t.Errorf("Helm chart: %v", err)
@@ -86,5 +94,27 @@ func TestKustomizeErrors(t *testing.T) {
 		if _, err := Kustomize(tree(test.files), "a"); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
 		}
+	}
+}
+
+// TestRunaway doubles a text until it is too much, and not more often: the build cannot
+// be stopped, and has to end.
+func TestRunaway(t *testing.T) {
+	const double = "- source: {kind: ConfigMap, name: c, fieldPath: data.a}\n" +
+		"  targets: [{select: {kind: ConfigMap}, fieldPaths: [data.a], options: {delimiter: '!', index: 9999999}}]\n"
+	fsys := tree(map[string]string{
+		"a/kustomization.yaml": "resources: [c.yaml]\nreplacements:\n" + strings.Repeat(double, 12),
+		"a/c.yaml":             strings.Replace(configMap, "a: b", "a: "+strings.Repeat("b", 100_000), 1),
+	})
+	out, err := guard(limits{memory: 64 << 20, time: time.Hour}, func() ([]byte, error) { return run(fsys, "a") })
+	if !errors.Is(err, ErrRunaway) {
+		t.Errorf("%d bytes, %v", len(out), err)
+	}
+	if _, err := guard(limits{memory: 1 << 40}, func() ([]byte, error) { select {} }); !errors.Is(err, ErrRunaway) {
+		t.Errorf("without an end: %v", err)
+	}
+	_, err = guard(limits{memory: 1 << 40, time: time.Hour}, func() ([]byte, error) { panic("nil pointer") })
+	if err == nil || !strings.Contains(err.Error(), "nil pointer") {
+		t.Errorf("a panic: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"strings"
 
 	"sigs.k8s.io/kustomize/api/konfig"
@@ -38,7 +39,7 @@ func checkLocal(fsys fs.FS, dir string) error {
 		for _, ref := range references(k) {
 			target := path.Join(dir, ref)
 			info, err := fs.Stat(fsys, target)
-			if err != nil {
+			if err != nil || Remote(ref) {
 				return fmt.Errorf("%s: %q is not a file or folder of this repository", file, ref)
 			}
 			if info.IsDir() {
@@ -51,6 +52,12 @@ func checkLocal(fsys fs.FS, dir string) error {
 	}
 	return visit(path.Clean(dir), 0)
 }
+
+// Remote says that Kustomize takes a reference for an address, whether or not there is a
+// file or folder of that name.
+func Remote(ref string) bool { return remoteForm.MatchString(ref) }
+
+var remoteForm = regexp.MustCompile(`(?i)://|^https?:|^git::|^[a-z][a-z0-9-]*@|^[a-z0-9._-]+@[a-z0-9.-]+:|^github\.com[/:]|\?(ref|version|submodules|timeout)=|^[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?/.*//`)
 
 // read returns the kustomization of dir and its path.
 func read(fsys fs.FS, dir string) (*types.Kustomization, string, error) {
