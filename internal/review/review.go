@@ -89,6 +89,9 @@ func Build(ctx context.Context, in Input) (*Review, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		if in.Report.Incomplete {
+			break // as a finding says
+		}
 		if err := r.project(id); err != nil {
 			return nil, fmt.Errorf("review project %s: %w", id, err)
 		}

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -73,6 +74,11 @@ func objects(stream []byte) ([]object, error) {
 func (c *checker) build(dir string) ([]object, bool) {
 	file := path.Join(dir, "kustomization.yaml")
 	out, err := build.Kustomize(c.Head, dir)
+	if errors.Is(err, build.ErrRunaway) {
+		c.report.Incomplete = true
+		c.add(ruleYAMLBomb, file, 0, "%v; what comes after it was not looked at", err)
+		return nil, false
+	}
 	if err != nil {
 		c.add(ruleBuild, file, 0, "%v", err)
 		return nil, false
@@ -107,7 +113,7 @@ func (c *checker) checkLists(p *project) {
 func (c *checker) checkBuilt(p *project, infos map[string]*sops.Info) {
 	byFolder := map[string][]generator.Target{}
 	for _, t := range p.plan.Targets {
-		if isFile(c.Head, t.Overlay+"/kustomization.yaml") {
+		if !c.report.Incomplete && isFile(c.Head, t.Overlay+"/kustomization.yaml") {
 			if all, ok := c.build(t.Overlay); ok {
 				c.checkWorkload(p, t, infos, all)
 			}
@@ -174,8 +180,9 @@ func (c *checker) sealedObject(p *project, t generator.Target, infos map[string]
 	return nil, false
 }
 
-// checkUnaltered compares the built pull secret with its file. Labels and
-// annotations may be added.
+// checkUnaltered compares the built pull secret with its file. Labels may be added,
+// but for those that Flux obeys; annotations may not: they make other controllers copy
+// a Secret.
 func (c *checker) checkUnaltered(file string, built, sealed object) {
 	for _, field := range []string{"apiVersion", "type", "data", "stringData", "sops", "immutable"} {
 		if !reflect.DeepEqual(built.at(field), sealed.at(field)) {
@@ -185,16 +192,19 @@ func (c *checker) checkUnaltered(file string, built, sealed object) {
 	if built.namespace() != sealed.namespace() {
 		c.add(ruleSealAltered, file, 0, "moves %s to namespace %q", generator.PullSecretName, clip(built.namespace()))
 	}
-	was, _ := sealed.at("metadata", "annotations").(map[string]any)
-	is, _ := built.at("metadata", "annotations").(map[string]any)
-	for _, name := range slices.Sorted(maps.Keys(is)) {
+	labels, _ := built.at("metadata", "labels").(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		if strings.HasPrefix(name, "kustomize.toolkit.fluxcd.io/") {
-			c.add(ruleSealAltered, file, 0, "gives %s the annotation %s, which changes what Flux does with it", generator.PullSecretName, clip(name))
+			c.add(ruleSealAltered, file, 0, "gives %s the label %s, which changes what Flux does with it", generator.PullSecretName, clip(name))
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(was)) {
+	was, _ := sealed.at("metadata", "annotations").(map[string]any)
+	is, _ := built.at("metadata", "annotations").(map[string]any)
+	both := maps.Clone(was)
+	maps.Copy(both, is)
+	for _, name := range slices.Sorted(maps.Keys(both)) {
 		if is[name] != was[name] {
-			c.add(ruleSealAltered, file, 0, "changes the annotation %s of %s", clip(name), generator.PullSecretName)
+			c.add(ruleSealAltered, file, 0, "adds, changes or removes the annotation %s of %s", clip(name), generator.PullSecretName)
 		}
 	}
 }

@@ -13,7 +13,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Limits of one YAML file; the second bounds what aliases grow to.
+// Limits of one YAML file; the second bounds what aliases grow to, where a hundred
+// bytes of text count as one more value.
 const (
 	maxDepth = 64
 	maxNodes = 100_000
@@ -24,6 +25,9 @@ type file struct {
 	path string
 	data []byte
 	docs []*yaml.Node // the top of each YAML document; nil for what is not YAML
+
+	flaws []*flaw // why it is not plain YAML
+	noted bool    // in findings
 }
 
 // read reads a file and notes what keeps it from being read: then it returns nil.
@@ -69,18 +73,34 @@ func (c *checker) readNew(e entry) (*file, error) {
 	return f, nil
 }
 
-// parse reads f as YAML where its name or its place says that it may be.
+// parse reads f as YAML, and notes its flaws where its name says that it is.
 func (c *checker) parse(f *file) {
-	named := slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(f.path)) || path.Base(f.path) == "Kustomization"
-	if named && isOurs(f.path) && (!utf8.Valid(f.data) || bytes.HasPrefix(f.data, []byte("\ufeff")) || bytes.IndexByte(f.data, 0) >= 0) {
-		c.add(ruleYAML, f.path, 0, "is not plain UTF-8 text")
+	if !utf8.Valid(f.data) || bytes.HasPrefix(f.data, []byte("\ufeff")) || bytes.IndexByte(f.data, 0) >= 0 {
+		f.flaws = append(f.flaws, &flaw{ruleYAML, "is not plain UTF-8 text", 0})
 	}
 	docs, bad := parseYAML(f.data)
-	if bad == nil {
+	switch {
+	case bad != nil:
+		f.flaws = append(f.flaws, bad)
+	case isOurs(f.path) && crowded(docs):
+		bad = &flaw{ruleYAMLBomb, "has more than 100,000 values in texts that are YAML", 0}
+		f.flaws = append(f.flaws, bad)
+	default:
 		f.docs = docs
+	}
+	named := slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(f.path)) || path.Base(f.path) == "Kustomization"
+	if isOurs(f.path) && (named || bad != nil && bad.rule == ruleYAMLBomb) {
+		c.mustBeYAML(f)
+	}
+}
+
+// mustBeYAML notes the flaws of a file that somebody reads as YAML.
+func (c *checker) mustBeYAML(f *file) {
+	if f.noted {
 		return
 	}
-	if named && isOurs(f.path) || bad.rule == ruleYAMLBomb && isOurs(f.path) {
+	f.noted = true
+	for _, bad := range f.flaws {
 		c.add(bad.rule, f.path, bad.line, "%s", bad.what)
 	}
 }
@@ -92,10 +112,11 @@ type flaw struct {
 }
 
 // parseYAML reads a stream of documents and refuses what is not plain: duplicate
-// keys, and aliases that grow too large. Empty documents are left out.
+// keys, text in base64, and aliases that grow too large. Empty documents are left out.
 func parseYAML(data []byte) ([]*yaml.Node, *flaw) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var docs []*yaml.Node
+	total := 0
 	for {
 		var doc yaml.Node
 		err := decoder.Decode(&doc)
@@ -109,11 +130,14 @@ func parseYAML(data []byte) ([]*yaml.Node, *flaw) {
 			continue
 		}
 		m := measure{sizes: map[*yaml.Node]int{}}
-		if size := m.size(doc.Content[0], 0); size > maxNodes {
-			return nil, &flaw{ruleYAMLBomb, "grows to more than 100,000 values, is nested more than 64 deep, or contains itself", doc.Content[0].Line}
+		if total += m.size(doc.Content[0], 0); total > maxNodes {
+			return nil, &flaw{ruleYAMLBomb, "grows to more than 100,000 values or 10 MB, is nested more than 64 deep, or contains itself", doc.Content[0].Line}
 		}
-		if m.twice != nil {
+		switch {
+		case m.twice != nil:
 			return nil, &flaw{ruleYAML, "has the same key twice", m.twice.Line}
+		case m.binary != nil:
+			return nil, &flaw{ruleYAML, "has a text in base64 (!!binary)", m.binary.Line}
 		}
 		docs = append(docs, doc.Content[0])
 		if len(docs) > maxFiles {
@@ -134,8 +158,9 @@ func lineOf(err error) int {
 
 // measure counts values as they are once aliases are written out.
 type measure struct {
-	sizes map[*yaml.Node]int // of anchors; negative while they are being counted
-	twice *yaml.Node         // a key that stands twice
+	sizes  map[*yaml.Node]int // of anchors; negative while they are being counted
+	twice  *yaml.Node         // a key that stands twice
+	binary *yaml.Node         // a text that is not what it looks like
 }
 
 func (m *measure) size(n *yaml.Node, depth int) int {
@@ -154,7 +179,10 @@ func (m *measure) size(n *yaml.Node, depth int) int {
 		}
 		m.sizes[n] = -1
 	}
-	total := 1
+	total := 1 + len(n.Value)/100
+	if n.ShortTag() == "!!binary" {
+		m.binary = n
+	}
 	keys := map[string]bool{}
 	for i, child := range n.Content {
 		if n.Kind == yaml.MappingNode && i%2 == 0 && child.Kind == yaml.ScalarNode {
@@ -221,24 +249,43 @@ func text(n *yaml.Node) string {
 }
 
 // visit calls fn for n and everything in it, aliases written out. Text that is YAML
-// itself, as inline patches are, is visited too, under the line of the text.
-func visit(n *yaml.Node, fn func(*yaml.Node)) { visitWithin(n, 0, 0, fn) }
+// itself, as inline patches are, is visited too, under the line of the text, but for
+// what a crowded file has too much of.
+func visit(n *yaml.Node, fn func(*yaml.Node)) {
+	v := visitor{fn, maxNodes}
+	v.visit(n, 0, 0)
+}
+
+// crowded says that visit leaves something out.
+func crowded(docs []*yaml.Node) bool {
+	v := visitor{func(*yaml.Node) {}, maxNodes}
+	for _, doc := range docs {
+		v.visit(doc, 0, 0)
+	}
+	return v.left == 0
+}
 
 const maxInline = 2 // levels of YAML in YAML
 
-func visitWithin(n *yaml.Node, line, level int, fn func(*yaml.Node)) {
+type visitor struct {
+	fn   func(*yaml.Node)
+	left int // values of YAML in YAML that may be visited yet
+}
+
+func (v *visitor) visit(n *yaml.Node, line, level int) {
 	n = deref(n)
-	if line > 0 {
+	if level == 0 {
+		v.fn(n)
+	} else if v.left > 0 {
+		v.left--
 		moved := *n
 		moved.Line = line
-		fn(&moved)
-	} else {
-		fn(n)
+		v.fn(&moved)
 	}
 	for _, child := range n.Content {
-		visitWithin(child, line, level, fn)
+		v.visit(child, line, level)
 	}
-	if n.Kind != yaml.ScalarNode || level == maxInline || !strings.Contains(n.Value, ":") || len(n.Value) < 8 {
+	if n.Kind != yaml.ScalarNode || level == maxInline || v.left == 0 || !strings.Contains(n.Value, ":") || len(n.Value) < 8 {
 		return
 	}
 	docs, bad := parseYAML([]byte(n.Value))
@@ -247,7 +294,7 @@ func visitWithin(n *yaml.Node, line, level int, fn func(*yaml.Node)) {
 	}
 	for _, doc := range docs {
 		if doc.Kind != yaml.ScalarNode {
-			visitWithin(doc, max(line, n.Line), level+1, fn)
+			v.visit(doc, max(line, n.Line), level+1)
 		}
 	}
 }

@@ -230,6 +230,14 @@ func (f *fleet) fileVerbs() map[string]func(name, arg string) {
 		"rmdir": func(name, _ string) {
 			maps.DeleteFunc(f.files, func(p string, _ []byte) bool { return strings.HasPrefix(p, name+"/") })
 		},
+		"mvdir": func(name, arg string) {
+			for file, data := range maps.Clone(f.files) {
+				if rest, ok := strings.CutPrefix(file, name+"/"); ok {
+					f.files[arg+"/"+rest] = data
+					delete(f.files, file)
+				}
+			}
+		},
 		// replace FILE /old/new/, with any mark instead of / and \n for a line break
 		"replace": func(name, arg string) {
 			parts := strings.Split(strings.ReplaceAll(arg[1:len(arg)-1], `\n`, "\n"), arg[:1])
@@ -331,6 +339,11 @@ func (f *fleet) specialVerbs() map[string]func(name, arg string) {
 		},
 		"submodule": func(name, _ string) { f.special[name] = &fstest.MapFile{Mode: fs.ModeIrregular} },
 		"huge":      func(name, _ string) { f.huge[name] = 100 << 20 },
+		// aliases FILE repeats a text of half a megabyte 50,000 times
+		"aliases": func(name, _ string) {
+			f.files[name] = []byte("a: &a " + strings.Repeat("x", 500_000) + "\nb: [" + strings.Repeat("*a,", 50_000) + "]\n")
+		},
+		"badname": func(name, _ string) { f.files[name+"/\xff.txt"] = []byte("x") },
 		"many": func(name, _ string) {
 			for i := range maxFiles {
 				f.files[fmt.Sprintf("%s/%d.txt", name, i)] = []byte("x")

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/berth-gitops/berth/internal/build"
 )
 
 // plainFields are the fields of a Kustomization that neither load code nor leave the
@@ -17,6 +19,20 @@ func plainFields() []string {
 		"commonLabels", "labels", "commonAnnotations", "images", "replicas", "patches", "patchesStrategicMerge",
 		"patchesJson6902", "replacements", "configMapGenerator", "generatorOptions", "buildMetadata", "sortOptions",
 	}
+}
+
+// itemFields are the fields of what a list in a Kustomization holds, for the lists that
+// load files; nil for any other.
+func itemFields(list string) []string {
+	switch list {
+	case "patches", "patchesJson6902":
+		return []string{"path", "patch", "target", "options"}
+	case "replacements":
+		return []string{"path", "source", "targets"}
+	case "configMapGenerator":
+		return []string{"name", "namespace", "behavior", "files", "envs", "env", "literals", "options"}
+	}
+	return nil
 }
 
 // isKustomization says that Kustomize takes a file, or a document, for one of its own.
@@ -58,8 +74,36 @@ func (c *checker) checkKustomization(f *file) {
 			case !slices.Contains(plainFields(), key.Value):
 				c.add(rulePlugin, f.path, key.Line, "uses the field %q", clip(key.Value))
 			}
-			for _, r := range references(key.Value, deref(doc.Content[i+1])) {
+			value := deref(doc.Content[i+1])
+			c.checkItems(f.path, key.Value, value)
+			for _, r := range references(key.Value, value) {
 				c.checkReference(f.path, home, r)
+			}
+		}
+	}
+}
+
+// checkItems looks at the items of a list that loads files: that none hides a file in
+// another spelling of a field, and that patches written as text are plain YAML.
+func (c *checker) checkItems(file, list string, value *yaml.Node) {
+	if value.Kind != yaml.SequenceNode {
+		return
+	}
+	for _, item := range value.Content {
+		item = deref(item)
+		patch := field(item, "patch")
+		if list == "patchesStrategicMerge" {
+			patch = item
+		}
+		if strings.HasPrefix(list, "patches") && strings.Contains(text(patch), "\n") {
+			if _, bad := parseYAML([]byte(patch.Value)); bad != nil {
+				c.add(bad.rule, file, patch.Line, "a patch %s", bad.what)
+			}
+		}
+		fields := itemFields(list)
+		for i := 0; fields != nil && item.Kind == yaml.MappingNode && i < len(item.Content); i += 2 {
+			if key := deref(item.Content[i]); !slices.Contains(fields, key.Value) {
+				c.add(rulePlugin, file, key.Line, "uses the field %q of %s", clip(key.Value), list)
 			}
 		}
 	}
@@ -110,18 +154,18 @@ func references(name string, value *yaml.Node) []reference {
 	return refs
 }
 
-var remoteForm = regexp.MustCompile(`://|^git::|^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:|\?(ref|submodules|timeout)=|^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(:[0-9]+)?/.*//`)
-
 // checkReference judges one reference of a Kustomization.
 func (c *checker) checkReference(file, home string, r reference) {
 	target := path.Join(path.Dir(file), r.to)
 	switch {
-	case remoteForm.MatchString(r.to) || c.looksHosted(file, r.to):
+	case build.Remote(r.to) || c.looksHosted(file, r.to):
 		c.add(ruleRemote, file, r.line, "%s: names %q", r.field, clip(r.to))
 	case path.IsAbs(r.to), strings.Contains(r.to, `\`), target != home && !strings.HasPrefix(target, home+"/"):
 		c.add(ruleEscape, file, r.line, "%s: %q is outside of %s", r.field, clip(r.to), home)
 	case strings.Contains(path.Base(target), ".sops.") && (r.field != "resources" || path.Dir(target) != path.Dir(file)):
 		c.add(ruleSealedReference, file, r.line, "%s: names the sealed file %q", r.field, clip(r.to))
+	case r.field != "configMapGenerator" && c.files[target] != nil:
+		c.mustBeYAML(c.files[target])
 	}
 }
 

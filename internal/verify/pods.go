@@ -16,7 +16,7 @@ func (c *checker) checkPods(t generator.Target, file string, o object) {
 	if where := readsSecret(spec, generator.PullSecretName); where != "" {
 		c.add(ruleReadsPullSecret, file, 0, "%s takes %s into %s", o, generator.PullSecretName, where)
 	}
-	for _, what := range podFlaws(spec, c.podSecurity(t.Cluster)) {
+	for _, what := range podFlaws(spec, podSecurity(c.Policy, t.Cluster)) {
 		c.add(rulePodSecurity, file, 0, "%s: %s", o, what)
 	}
 }
@@ -26,14 +26,23 @@ func (c *checker) checkNeighbours(file string, o object) {
 	if spec, ok := podSpec(o); ok && strings.HasPrefix(spec.text("priorityClassName"), "system-") {
 		c.add(ruleNeighbours, file, 0, "%s takes a priority class of the system's", o)
 	}
-	if o.groupKind() != "Service" {
-		return
-	}
-	if o.at("spec", "externalIPs") != nil {
-		c.add(ruleNeighbours, file, 0, "%s takes externalIPs", o)
-	}
-	if o.text("spec", "type") == "ExternalName" {
-		c.add(ruleNeighbours, file, 0, "%s is an ExternalName", o)
+	switch o.groupKind() {
+	case "Service":
+		if o.at("spec", "externalIPs") != nil {
+			c.add(ruleNeighbours, file, 0, "%s takes externalIPs", o)
+		}
+		if o.text("spec", "type") == "ExternalName" {
+			c.add(ruleNeighbours, file, 0, "%s is an ExternalName", o)
+		}
+	case "Ingress.networking.k8s.io":
+		if o.at("spec", "defaultBackend") != nil {
+			c.add(ruleNeighbours, file, 0, "%s has a default backend", o)
+		}
+		for _, rule := range list(o.at("spec", "rules")) {
+			if host := rule.text("host"); host == "" || strings.HasPrefix(host, "*") {
+				c.add(ruleNeighbours, file, 0, "%s has the host %q", o, clip(host))
+			}
+		}
 	}
 }
 
@@ -50,14 +59,8 @@ func podSpec(o object) (object, bool) {
 // readsSecret says in words where a pod takes a Secret, or "".
 func readsSecret(spec object, secret string) string {
 	for _, volume := range list(spec["volumes"]) {
-		switch {
-		case volume.text("secret", "secretName") == secret,
-			volume.text("csi", "nodePublishSecretRef", "name") == secret,
-			volume.text("flexVolume", "secretRef", "name") == secret:
-			return "a volume"
-		}
-		for _, source := range list(volume.at("projected", "sources")) {
-			if source.text("secret", "name") == secret {
+		for source, v := range volume {
+			if source != "name" && holdsText(v, secret) {
 				return "a volume"
 			}
 		}
@@ -75,6 +78,23 @@ func readsSecret(spec object, secret string) string {
 		}
 	}
 	return ""
+}
+
+// holdsText says that a value is, or has in it, exactly this text.
+func holdsText(v any, text string) bool {
+	switch v := v.(type) {
+	case string:
+		return v == text
+	case map[string]any:
+		for _, item := range v {
+			if holdsText(item, text) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, func(item any) bool { return holdsText(item, text) })
+	}
+	return false
 }
 
 // list returns the mappings of a list.
@@ -153,10 +173,27 @@ func contextFlaws(context object) []string {
 	if context.at("windowsOptions", "hostProcess") == true {
 		flaws = append(flaws, "a Windows host process")
 	}
-	if context["sysctls"] != nil {
-		flaws = append(flaws, "sysctls")
+	for _, sysctl := range list(context["sysctls"]) {
+		if name := sysctl.text("name"); !slices.Contains(safeSysctls(), name) {
+			flaws = append(flaws, "the sysctl "+clip(name))
+		}
+	}
+	if options, _ := context["seLinuxOptions"].(map[string]any); options != nil {
+		types := []string{"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
+		o := object(options)
+		if !slices.Contains(types, o.text("type")) || o.text("user")+o.text("role") != "" {
+			flaws = append(flaws, "an SELinux label of its own")
+		}
 	}
 	return flaws
+}
+
+func safeSysctls() []string {
+	return []string{
+		"kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_local_reserved_ports", "net.ipv4.ip_unprivileged_port_start",
+		"net.ipv4.ping_group_range", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes",
+		"net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_rmem", "net.ipv4.tcp_syncookies", "net.ipv4.tcp_wmem",
+	}
 }
 
 func baselineCapabilities() []string {

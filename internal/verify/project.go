@@ -40,16 +40,19 @@ func (c *checker) checkProject(id string, entries []entry) error {
 		c.add(ruleTooLarge, entries[0].path, 0, "project %q has %d files", clip(id), len(entries))
 		return nil
 	}
+	defer func() { // one project at a time is held in memory
+		for _, e := range entries {
+			delete(c.files, e.path)
+		}
+	}()
 	before := len(c.report.Findings)
+	if ok, err := c.readAll(p); err != nil || !ok {
+		return err
+	}
 	for _, e := range entries {
-		f, err := c.read(e)
-		if err != nil {
-			return err
+		if f := c.files[e.path]; f != nil {
+			c.checkSource(f)
 		}
-		if f == nil {
-			continue
-		}
-		c.checkSource(f)
 	}
 	if err := c.checkSpec(p); err != nil || p.plan == nil {
 		return err
@@ -68,6 +71,26 @@ func (c *checker) checkProject(id string, entries []entry) error {
 		c.checkBuilt(p, infos)
 	}
 	return nil
+}
+
+// readAll reads a project's files; not ok when they are too much.
+func (c *checker) readAll(p *project) (ok bool, err error) {
+	size := 0
+	for _, e := range p.entries {
+		c.checkName(e.path)
+		f, err := c.read(e)
+		if err != nil {
+			return false, err
+		}
+		if f != nil {
+			size += len(f.data)
+		}
+		if size > maxProjectSize {
+			c.add(ruleTooLarge, e.path, 0, "project %q has more than 10 MiB", clip(p.id))
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 func planFiles(p *generator.Plan) map[string][]byte {

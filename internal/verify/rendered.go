@@ -123,8 +123,8 @@ func drift(a, b []byte) (out map[string]bool, ok bool) {
 	return out, true
 }
 
-// flatten gives every value of a YAML stream by its path. Text that is YAML itself, as
-// a patch is, is taken apart as well.
+// flatten gives every value of a YAML stream by its path, empty lists and mappings
+// included. Text that is YAML itself, as a patch is, is taken apart as well.
 func flatten(doc []byte) map[string]string {
 	docs, bad := parseYAML(doc)
 	if bad != nil {
@@ -139,12 +139,12 @@ func flatten(doc []byte) map[string]string {
 
 func flattenNode(at string, n *yaml.Node, out map[string]string) {
 	n = deref(n)
-	switch n.Kind {
-	case yaml.MappingNode:
+	switch {
+	case n.Kind == yaml.MappingNode && len(n.Content) > 0:
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			flattenNode(at+"."+text(n.Content[i]), n.Content[i+1], out)
+			flattenNode(fmt.Sprintf("%s.%q", at, text(n.Content[i])), n.Content[i+1], out)
 		}
-	case yaml.SequenceNode:
+	case n.Kind == yaml.SequenceNode && len(n.Content) > 0:
 		for i, item := range n.Content {
 			flattenNode(fmt.Sprintf("%s[%d]", at, i), item, out)
 		}

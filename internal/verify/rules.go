@@ -40,6 +40,7 @@ const (
 	rulePlugin  = "plugin"
 	ruleSymlink = "symlink"
 	ruleModule  = "submodule"
+	ruleHidden  = "hidden"
 	ruleBuild   = "build"
 
 	ruleYAML      = "yaml"
@@ -59,6 +60,7 @@ const (
 	ruleTenantList   = "tenant-list"
 	ruleOrphan       = "orphan"
 	ruleStray        = "stray"
+	ruleClusterFile  = "cluster-file"
 
 	ruleSpec        = "spec"
 	ruleEdited      = "edited"
@@ -144,9 +146,9 @@ func sealedRules() []Rule {
 			Why:  "Flux decrypts whatever looks like SOPS, whichever kind it is: a ConfigMap would show the token.",
 			Mend: "Remove it. Pull secrets stand in overlays/<env>/ghcr-secret.sops.yaml, project keys in project-key.sops.yaml.",
 		}, {
-			ID: ruleSealAltered, What: "The build changes the sealed Secret, drops it, or puts ciphertext into another object.",
-			Why:  "Flux decrypts after the build: an altered Secret fails, or becomes something a pod may read.",
-			Mend: "Take out the patch, replacement or transformer that touches ghcr-secret.",
+			ID: ruleSealAltered, What: "The build changes the sealed Secret or annotates it, drops it, or puts ciphertext into another object.",
+			Why:  "Flux decrypts after the build: an altered Secret fails, or becomes something that a pod or another controller may read.",
+			Mend: "Take out the patch, replacement or transformer that touches ghcr-secret; instead of commonAnnotations, patch what needs them.",
 		}, {
 			ID: ruleSealedReference, What: "A sealed file is referenced by anything but the resources of its own overlay.",
 			Why:  "Flux decrypts files of generators and patches before it builds, so the plain token would end up in what they make.",
@@ -169,7 +171,7 @@ func plaintextRules() []Rule {
 			Why:  "Git keeps it for ever, and everyone who reads the repository has it.",
 			Mend: "Take it out, and replace the credential: it has to be counted as leaked.",
 		}, {
-			ID: ruleToken, What: "Something that looks like a token, key or password: in any file, comment or value, also in base64 or hexadecimal, also split over values.",
+			ID: ruleToken, What: "Something that looks like a token, key or password: in any file, comment or value, in a file's name, also in base64 or hexadecimal, also split over values.",
 			Why:  "Git keeps it for ever, and everyone who reads the repository has it.",
 			Mend: "Take it out, and revoke it: it has to be counted as leaked. If it is an example, make it look like one.",
 		}, {
@@ -195,7 +197,7 @@ func insideRules() []Rule {
 			Why:  "What it loads can change without a commit here, and nobody has reviewed it.",
 			Mend: "Copy what is needed into the project's components/.",
 		}, {
-			ID: rulePlugin, What: "A Kustomization uses a field that loads code, schemas or charts: generators, transformers, validators, openapi, crds, configurations, helmCharts, or one that berth does not know.",
+			ID: rulePlugin, What: "A Kustomization uses a field that loads code, schemas or charts: generators, transformers, validators, openapi, crds, configurations, helmCharts, or one that berth does not know in this spelling.",
 			Why:  "They change how everything else is built or merged, and can run programs.",
 			Mend: "Use resources, components, patches, images, replicas, labels, replacements or configMapGenerator.",
 		}, {
@@ -207,6 +209,10 @@ func insideRules() []Rule {
 			Why:  "Its content stands in another repository, and berth does not read it.",
 			Mend: "Put the files themselves there.",
 		}, {
+			ID: ruleHidden, What: "A .sourceignore in a folder that Flux applies, or at the top. One at the top that stays as it was is a warning.",
+			Why:  "Flux does not see the files that it names: without its kustomization.yaml, for example, a folder is applied with every file in it.",
+			Mend: "Take it out.",
+		}, {
 			ID: ruleBuild, What: "An overlay or a platform half does not build.",
 			Why:  "Flux stops at it, and the project stays as it was.",
 			Mend: "Mend the file that the message names; `berth export ID ENV` builds it here.",
@@ -217,15 +223,15 @@ func insideRules() []Rule {
 func fileRules() []Rule {
 	return []Rule{
 		{
-			ID: ruleYAML, What: "A YAML file that does not parse, has a key twice, or is not UTF-8.",
+			ID: ruleYAML, What: "A YAML file, or one that a Kustomization reads as such, that does not parse, has a key twice or a text in base64, or is not UTF-8.",
 			Why:  "Two readers may take it for two different things.",
 			Mend: "Write plain YAML in UTF-8.",
 		}, {
-			ID: ruleYAMLBomb, What: "A YAML file whose aliases or nesting grow beyond all measure.",
+			ID: ruleYAMLBomb, What: "A YAML file whose aliases or nesting grow beyond all measure, or a build that does.",
 			Why:  "It would stop the controller that builds every project.",
-			Mend: "Write out what the aliases stand for.",
+			Mend: "Write out what the aliases stand for; look for replacements and patches that multiply.",
 		}, {
-			ID: ruleTooLarge, What: "A file of more than 1 MiB, or a project of more than 1,000 files.",
+			ID: ruleTooLarge, What: "A file of more than 1 MiB, or a project of more than 1,000 files or 10 MiB.",
 			Why:  "Every Flux Kustomization unpacks the whole repository on each push.",
 			Mend: "Keep large files elsewhere.",
 		}, {
@@ -255,8 +261,8 @@ func workloadRules() []Rule {
 			Why:  "Which of them gets the other's traffic is up to chance.",
 			Mend: "Choose another host.",
 		}, {
-			ID: ruleNeighbours, What: "A Service takes externalIPs or is an ExternalName, or a pod takes a priority class called system-….",
-			Why:  "It gets the traffic of others, reaches other namespaces through the ingress controller, or drives others' pods from the nodes. The cluster refuses it.",
+			ID: ruleNeighbours, What: "A Service takes externalIPs or is an ExternalName, an Ingress has a default backend, a wildcard or no host, or a pod takes a priority class called system-….",
+			Why:  "It gets the traffic of others, reaches other namespaces through the ingress controller, or drives others' pods from the nodes. The cluster refuses it, but for the Ingress.",
 			Mend: "Take the field out.",
 		},
 	}
@@ -288,6 +294,10 @@ func platformRules() []Rule {
 			ID: ruleStray, What: "A file where only berth's own files belong.",
 			Why:  "Below tenants/ and fleet/ Flux applies it with the platform's rights; in a project's own folders it is only a warning.",
 			Mend: "Move it into the project's components/, or out of berth's folders.",
+		}, {
+			ID: ruleClusterFile, Level: Warning, What: "With --base: a file below clusters/ that is not berth's changes. A kustomization.yaml beside flux-projects.yaml that does more than list files, or leaves that one out, blocks.",
+			Why:  "Flux applies what is below clusters/<cluster> with all rights, and berth knows only its own file there.",
+			Mend: "Have the platform's owners look at it.",
 		},
 	}
 }
@@ -321,7 +331,7 @@ func generatedRules() []Rule {
 func settingsRules() []Rule {
 	return []Rule{
 		{
-			ID: ruleTrustChanged, What: "berth.yaml changes whom to trust: a public key, a recipient, a Git URL or a cluster's branch; or it is not readable.",
+			ID: ruleTrustChanged, What: "berth.yaml changes whom to trust, or how far: a public key, a recipient, a Git URL, a cluster's branch, a lower pod security level; or it is not readable.",
 			Why:  "A recipient slipped in here reads every token that is sealed from then on.",
 			Mend: "Have somebody who holds the keys compare them with the berth key's pins, and merge it on their word.",
 		}, {

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"errors"
 	"io/fs"
 )
 
@@ -9,15 +10,17 @@ import (
 func Safe(tree fs.FS, id string) (bool, error) {
 	c := newChecker(Input{Head: tree})
 	entries, err := c.projectFiles(id)
-	if err != nil || len(entries) > maxFiles {
+	if errors.Is(err, errCrowded) || err == nil && len(entries) > maxFiles {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if ok, err := c.readAll(&project{id: id, entries: entries}); err != nil || !ok {
 		return false, err
 	}
 	for _, e := range entries {
-		f, err := c.read(e)
-		if err != nil {
-			return false, err
-		}
-		if f != nil {
+		if f := c.files[e.path]; f != nil {
 			c.checkKustomization(f)
 		}
 	}

@@ -13,9 +13,15 @@ import (
 
 // Limits that nothing berth writes comes near.
 const (
-	maxFileSize = 1 << 20 // bytes of one file
-	maxFiles    = 1000    // of one project
+	maxFileSize    = 1 << 20  // bytes of one file
+	maxProjectSize = 10 << 20 // bytes of one project
+	maxFiles       = 1000     // of one project
+	maxEntries     = 10_000_000
+	maxNesting     = 100 // folders in folders
 )
+
+// errCrowded says that there are more files and folders than are listed.
+var errCrowded = errors.New("more files and folders, or folders in folders, than berth looks at")
 
 // entry is one file, link or submodule.
 type entry struct {
@@ -27,15 +33,16 @@ type entry struct {
 type scope struct {
 	projects  []string
 	byProject map[string][]entry // all files of each
+	crowded   map[string]bool    // projects whose files cannot be listed
 	others    []string           // files that belong to no project
 	settings  bool               // berth.yaml or what is made from it
 }
 
 // scope finds out which projects and which other files to look at.
 func (c *checker) scope() (*scope, error) {
-	s := &scope{byProject: map[string][]entry{}, settings: c.Base == nil}
+	s := &scope{byProject: map[string][]entry{}, crowded: map[string]bool{}, settings: c.Base == nil}
 	if c.Base == nil {
-		all, err := c.walk(".")
+		all, err := c.walk(".", maxEntries)
 		if err != nil {
 			return nil, err
 		}
@@ -57,10 +64,10 @@ func (c *checker) scope() (*scope, error) {
 			s.settings = s.settings || isSettings(name)
 		case s.byProject[id] == nil:
 			entries, err := c.projectFiles(id)
-			if err != nil {
+			if err != nil && !errors.Is(err, errCrowded) {
 				return nil, err
 			}
-			s.byProject[id] = entries
+			s.byProject[id], s.crowded[id] = entries, err != nil
 		}
 	}
 	s.projects = slices.Sorted(maps.Keys(s.byProject))
@@ -87,7 +94,7 @@ func ProjectOf(name string) string {
 func isOurs(name string) bool {
 	first, _, _ := strings.Cut(name, "/")
 	return slices.Contains([]string{"projects", "tenants", "fleet", "templates", generator.PlatformPath, ".sops.yaml"}, first) ||
-		path.Base(name) == "flux-projects.yaml" && first == "clusters"
+		path.Base(name) == fluxProjects && first == "clusters"
 }
 
 // IsPlatform says that a path is berth.yaml, or another file that Flux applies, or is
@@ -101,7 +108,8 @@ func isSettings(name string) bool {
 
 // projectFiles lists everything of a project in Head.
 func (c *checker) projectFiles(id string) ([]entry, error) {
-	found, err := c.walk("projects/" + id)
+	const most = 2 * maxFiles
+	found, err := c.walk("projects/"+id, most)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +126,7 @@ func (c *checker) projectFiles(id string) ([]entry, error) {
 			if root == "fleet" {
 				name += ".yaml"
 			}
-			more, err := c.walk(name)
+			more, err := c.walk(name, most)
 			if err != nil {
 				return nil, err
 			}
@@ -132,8 +140,8 @@ func (c *checker) projectFiles(id string) ([]entry, error) {
 }
 
 // walk lists the files in and below name, which may be a file or not be there. It
-// follows no link.
-func (c *checker) walk(name string) ([]entry, error) {
+// follows no link, and gives up with errCrowded at more than most files and folders.
+func (c *checker) walk(name string, most int) ([]entry, error) {
 	info, err := lstat(c.Head, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -145,14 +153,17 @@ func (c *checker) walk(name string) ([]entry, error) {
 		return []entry{{name, info.Mode().Type()}}, nil
 	}
 	var found []entry
-	err = c.walkFolder(name, &found)
+	err = c.walkFolder(name, &most, &found)
 	return found, err
 }
 
-func (c *checker) walkFolder(name string, found *[]entry) error {
+func (c *checker) walkFolder(name string, left *int, found *[]entry) error {
 	entries, err := fs.ReadDir(c.Head, name)
 	if err != nil {
 		return err
+	}
+	if *left -= len(entries); *left < 0 || strings.Count(name, "/") > maxNesting {
+		return errCrowded
 	}
 	folded := map[string]string{}
 	for _, d := range entries {
@@ -161,8 +172,12 @@ func (c *checker) walkFolder(name string, found *[]entry) error {
 			c.add(ruleCaseClash, p, 0, "differs from %s in upper and lower case only", path.Join(name, other))
 		}
 		folded[strings.ToLower(d.Name())] = d.Name()
+		if !fs.ValidPath(p) {
+			c.checkName(p)
+			continue
+		}
 		if d.IsDir() {
-			if err := c.walkFolder(p, found); err != nil {
+			if err := c.walkFolder(p, left, found); err != nil {
 				return err
 			}
 			continue

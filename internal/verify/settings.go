@@ -31,7 +31,7 @@ func (c *checker) checkSettings(s *scope) error {
 	}
 	for _, name := range s.others {
 		parts := strings.Split(name, "/")
-		if len(parts) == 3 && parts[0] == "clusters" && parts[2] == "flux-projects.yaml" && want[name] == nil && isFile(c.Head, name) {
+		if len(parts) == 3 && parts[0] == "clusters" && parts[2] == fluxProjects && want[name] == nil && isFile(c.Head, name) {
 			c.add(ruleOrphan, name, 0, "berth.yaml has no cluster %q", clip(parts[1]))
 		}
 	}
@@ -75,6 +75,9 @@ func (c *checker) compareSettings() {
 		}
 		for _, d := range listDifference(was.Recipients, is.Recipients) {
 			trust("cluster %s: recipient %s", is.Name, d)
+		}
+		if level, before := podSecurity(c.settings, is.Name), podSecurity(c.Policy, is.Name); strictness(level) < strictness(before) {
+			trust("cluster %s: pods may do more: pod security level %s instead of %s", is.Name, level, before)
 		}
 		if was.URL != is.URL || was.Branch != is.Branch {
 			trust("cluster %s: Flux is to follow %s %s instead of %s %s", is.Name, is.URL, is.Branch, was.URL, was.Branch)

@@ -18,6 +18,10 @@ type place struct {
 
 // checkOther looks at a file that belongs to no project.
 func (c *checker) checkOther(name string) error {
+	if !fs.ValidPath(name) {
+		c.checkName(name)
+		return nil
+	}
 	info, err := lstat(c.Head, name)
 	if err != nil {
 		if isMissing(err) {
@@ -30,12 +34,15 @@ func (c *checker) checkOther(name string) error {
 			return err
 		}
 	}
+	c.checkName(name)
 	c.checkPlace(name)
 	f, err := c.read(entry{name, info.Mode().Type()})
 	if err != nil || f == nil {
 		return err
 	}
 	c.checkSource(f)
+	c.checkClusterFile(f)
+	delete(c.files, name)
 	return nil
 }
 
@@ -123,8 +130,11 @@ func (c *checker) checkSealedElsewhere(f *file) {
 	}
 	for _, doc := range f.docs {
 		visit(doc, func(n *yaml.Node) {
-			if n.Kind == yaml.MappingNode && field(field(n, "sops"), "mac") != nil {
+			switch {
+			case n.Kind == yaml.MappingNode && field(field(n, "sops"), "mac") != nil:
 				c.add(ruleSealedElsewhere, f.path, n.Line, "has a sops block")
+			case n.Kind == yaml.ScalarNode && (ciphertext.MatchString(n.Value) || wrappedKey.MatchString(n.Value)):
+				c.add(ruleSealedElsewhere, f.path, n.Line, "has SOPS or age ciphertext in it, spelled in another way")
 			}
 		})
 	}

@@ -21,7 +21,7 @@ const (
 // checkTenant looks at a project's platform half on one cluster.
 func (c *checker) checkTenant(p *project, folder string, targets []generator.Target) {
 	list := folder + "/kustomization.yaml"
-	if !isFile(c.Head, list) {
+	if c.report.Incomplete || !isFile(c.Head, list) {
 		return // missing, as checkRendered says
 	}
 	all, ok := c.build(folder)
@@ -134,16 +134,16 @@ func (c *checker) checkNamespaceObject(p *project, file string, o object) {
 		if t.Namespace != o.name() {
 			continue
 		}
-		if allowed := c.podSecurity(t.Cluster); strictness(level) < strictness(allowed) {
+		if allowed := podSecurity(c.Policy, t.Cluster); strictness(level) < strictness(allowed) {
 			c.add(rulePrivilege, file, 0, "%s enforces the pod security level %q, and berth.yaml says %q", o, clip(level), allowed)
 		}
 	}
 }
 
-// podSecurity is the level that the policy sets for a cluster.
-func (c *checker) podSecurity(cluster string) string {
-	level := c.Policy.Spec.Defaults.PodSecurity
-	if settings := clusterOf(c.Policy, cluster); settings != nil && settings.PodSecurity != "" {
+// podSecurity is the level that a berth.yaml sets for a cluster.
+func podSecurity(p *generator.Platform, cluster string) string {
+	level := p.Spec.Defaults.PodSecurity
+	if settings := clusterOf(p, cluster); settings != nil && settings.PodSecurity != "" {
 		level = settings.PodSecurity
 	}
 	if level == "" {
@@ -211,16 +211,21 @@ func (c *checker) checkFleet(p *project, cluster string) {
 	if f == nil {
 		return // missing, as checkRendered says
 	}
-	all, err := objects(f.data)
-	if err != nil {
-		c.add(ruleYAML, name, 0, "does not parse")
+	for _, doc := range f.docs {
+		var o map[string]any
+		switch err := doc.Decode(&o); {
+		case err != nil:
+			c.add(ruleYAML, name, doc.Line, "is not an object")
+		case o != nil:
+			c.checkFleetObject(p, cluster, name, o)
+		}
+	}
+}
+
+func (c *checker) checkFleetObject(p *project, cluster, name string, o object) {
+	if o.groupKind() != kindKustomization || o.name() != "tenant-"+p.id || o.namespace() != generator.PlatformNamespace {
+		c.add(ruleCollision, name, 0, "contains %s in namespace %q", o, clip(o.namespace()))
 		return
 	}
-	for _, o := range all {
-		if o.groupKind() != kindKustomization || o.name() != "tenant-"+p.id || o.namespace() != generator.PlatformNamespace {
-			c.add(ruleCollision, name, 0, "contains %s in namespace %q", o, clip(o.namespace()))
-			continue
-		}
-		c.checkFlux(name, o, flux{"./tenants/" + cluster + "/" + p.id, generator.PlatformAccount, "", generator.PlatformKeySecret})
-	}
+	c.checkFlux(name, o, flux{"./tenants/" + cluster + "/" + p.id, generator.PlatformAccount, "", generator.PlatformKeySecret})
 }

@@ -35,7 +35,7 @@ func secretForms() []secretForm {
 		form("a Slack token", `xox[abprs]-[A-Za-z0-9-]{20}`, true),
 		form("an age secret key", `(?i)AGE-SECRET-KEY-(PQ-)?1[0-9a-z]{40}`, true),
 		form("a berth key", `BERTH-SECRET-KEY-1[A-Za-z0-9_-]{40}`, true),
-		form("a private key", `-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----\s+[A-Za-z0-9+/=]{16}`, false),
+		form("a private key", `-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----(\s|\\[nr])+[A-Za-z0-9+/=]{16}`, false),
 		form("a JSON web token", `\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{16,}`, false),
 		form("a registry credential", `"auths"\s*:\s*\{\s*"[^"]*"\s*:\s*\{[^{}]*"(auth|password|identitytoken)"\s*:\s*"[^"]{4,}"`, false),
 		form("a password in a URL", `\b[a-z][a-z0-9+.-]*://[^\s/:@"'<>$]+:[^\s/@"'<>${}*]{3,}@[A-Za-z0-9\[]`, false),
@@ -128,8 +128,9 @@ func decodeBase64(run []byte) []byte {
 // and joined: a token split over two fields is still a token.
 func (c *checker) checkTokens(f *file) {
 	s := c.scan
-	if name, at, ok := s.find(f.data, false); ok {
-		c.add(ruleToken, f.path, 1+bytes.Count(f.data[:at], []byte("\n")), "looks like %s", name)
+	data := bytes.ReplaceAll(f.data, []byte{0}, nil) // as UTF-16 has them
+	if name, at, ok := s.find(data, false); ok {
+		c.add(ruleToken, f.path, lineAt(data, at), "looks like %s", name)
 		return
 	}
 	for _, doc := range f.docs {

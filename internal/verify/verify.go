@@ -60,6 +60,9 @@ type Report struct {
 	Projects []string  `json:"projects"` // that were looked at
 	Files    int       `json:"files"`    // that were read
 	Sealed   int       `json:"sealed"`   // files among them
+	// Incomplete says that a build ran away, as a finding tells, and that this process
+	// must build nothing more.
+	Incomplete bool `json:"incomplete,omitempty"`
 }
 
 // Blocked says how many findings are blocking.
@@ -122,7 +125,7 @@ func (c *checker) warn(id, file string, line int, format string, args ...any) {
 func (c *checker) addAt(level Level, id, file string, line int, format string, args ...any) {
 	r := c.rules[id]
 	c.report.Findings = append(c.report.Findings, Finding{
-		Rule: r.ID, Level: level, File: file, Line: line, What: c.describe(format, args...), Why: r.Why, Mend: r.Mend,
+		Rule: r.ID, Level: level, File: c.redact(file), Line: line, What: c.describe(format, args...), Why: r.Why, Mend: r.Mend,
 	})
 }
 
@@ -171,8 +174,12 @@ func (c *checker) run(ctx context.Context) error {
 		}
 	}
 	for _, id := range s.projects {
-		if err := ctx.Err(); err != nil {
+		if err := ctx.Err(); err != nil || c.report.Incomplete {
 			return err
+		}
+		if s.crowded[id] {
+			c.add(ruleTooLarge, "projects/"+id, 0, "project %q: %v", clip(id), errCrowded)
+			continue
 		}
 		if err := c.checkProject(id, s.byProject[id]); err != nil {
 			return err
