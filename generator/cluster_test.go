@@ -57,6 +57,7 @@ func TestClusterObjects(t *testing.T) {
 interval: 1m0s
 ref: {branch: release}
 secretRef: {name: flux-projects-git}
+timeout: 3m0s
 url: ssh://git@git.example.com:2222/platform/fleet.git
 `), at(t, source, "spec")); diff != "" {
 		t.Errorf("GitRepository: %s", diff)

@@ -9,12 +9,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// How long Flux waits before it tries a failed apply again, and how long one
-// apply may take.
+// How long Flux waits before it tries a failed apply again, how long one apply may take,
+// how often it looks for new commits, and how long that may take.
 const (
 	retryInterval = 2 * time.Minute
 	applyTimeout  = 3 * time.Minute
 	fetchInterval = time.Minute
+	// Flux's own minute is short for a large repository on a small machine.
+	fetchTimeout = 3 * time.Minute
 )
 
 // fluxKustomization is what all three tiers share. It does not wait for what
@@ -98,6 +100,7 @@ func gitRepository(c Cluster) *sourcev1.GitRepository {
 			URL:       c.URL,
 			SecretRef: &meta.LocalObjectReference{Name: GitSecret},
 			Interval:  metav1.Duration{Duration: fetchInterval},
+			Timeout:   &metav1.Duration{Duration: fetchTimeout},
 			Reference: &sourcev1.GitRepositoryRef{Branch: first(c.Branch, DefaultBranch)},
 		},
 	}

@@ -107,7 +107,10 @@ func (g *Generator) Plan(platform *Platform, project *Project) (*Plan, error) {
 // template reads the project's template; nil when there are problems.
 func (g *Generator) template(c *collector, platform *Platform, project *Project) (*template, error) {
 	name := platform.templateOf(project)
-	names := templateNames(g.bases)
+	names, err := templateNames(g.bases)
+	if err != nil {
+		return nil, err
+	}
 	if !slices.Contains(names, name) {
 		c.add("spec.template", suggest(name, names, "templates: "), "there is no template %s", name)
 		return nil, nil

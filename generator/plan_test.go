@@ -2,7 +2,10 @@ package generator_test
 
 import (
 	"errors"
+	"io/fs"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -281,6 +284,16 @@ func TestOwnTemplates(t *testing.T) {
 				t.Error(base)
 			}
 		})
+	}
+}
+
+// TestUnreadableTemplates: what keeps templates from being read is told, and is no
+// problem of the spec.
+func TestUnreadableTemplates(t *testing.T) {
+	_, err := generator.New(os.DirFS(filepath.Join(t.TempDir(), "gone"))).Plan(validPlatform(), validProject())
+	var problems generator.Problems
+	if !errors.Is(err, fs.ErrNotExist) || errors.As(err, &problems) {
+		t.Errorf("got %v", err)
 	}
 }
 

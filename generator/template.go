@@ -33,10 +33,10 @@ type template struct {
 }
 
 // templateNames lists the folders of bases.
-func templateNames(bases fs.FS) []string {
+func templateNames(bases fs.FS) ([]string, error) {
 	entries, err := fs.ReadDir(bases, ".")
 	if err != nil {
-		return nil
+		return nil, fmt.Errorf("read templates: %w", err)
 	}
 	var names []string
 	for _, e := range entries {
@@ -44,7 +44,7 @@ func templateNames(bases fs.FS) []string {
 			names = append(names, e.Name())
 		}
 	}
-	return names
+	return names, nil
 }
 
 // readTemplate reads and checks one base. The fault is about the template, the
