@@ -23,6 +23,8 @@ type Request struct {
 
 	Token     *sops.Token // the user's registry token; nil keeps what is sealed
 	Overwrite bool        // replace files that were edited by hand
+
+	everywhere bool // take leftovers from clusters that are no longer served, too
 }
 
 // Result tells what a verb did, or what [Steps.Diff] found it would do.
@@ -113,7 +115,13 @@ func (s *Steps) plan(ctx context.Context, tip, proposed fs.FS, req Request, prev
 		files[seal.Path] = seal.data
 		result.Seals = append(result.Seals, seal.Seal)
 	}
-	result.Files, result.Left, err = compare(tip, files, generator.Owned(platform, req.Project), req.Overwrite)
+	owned := generator.Owned(platform, req.Project)
+	if req.everywhere {
+		if owned, err = ownedEverywhere(tip, platform, req.Project); err != nil {
+			return nil, err
+		}
+	}
+	result.Files, result.Left, err = compare(tip, files, owned, req.Overwrite)
 	return result, err
 }
 

@@ -83,14 +83,13 @@ func (s *Steps) planDelete(ctx context.Context, tip fs.FS, id string, environmen
 }
 
 // planDeleteAll takes away all that berth wrote for a project. It reads no spec: one that
-// is broken, or gone, is no reason to keep the rest. Nor is a cluster that is no longer
-// served.
-func planDeleteAll(tip fs.FS, platform *generator.Platform, deletion *Deletion, overwrite bool) (err error) {
-	all := *platform
-	if all.Spec.Clusters, err = everyCluster(tip, platform); err != nil {
+// is broken, or gone, is no reason to keep the rest.
+func planDeleteAll(tip fs.FS, platform *generator.Platform, deletion *Deletion, overwrite bool) error {
+	owned, err := ownedEverywhere(tip, platform, deletion.Project)
+	if err != nil {
 		return err
 	}
-	owned := append(generator.Owned(&all, deletion.Project), generator.ProjectPath(deletion.Project))
+	owned = append(owned, generator.ProjectPath(deletion.Project))
 	deletion.Files, deletion.Left, err = compare(tip, nil, owned, overwrite)
 	if err == nil && len(deletion.Files) == 0 {
 		return fmt.Errorf("%w: %s", ErrNoProject, deletion.Project)
@@ -98,27 +97,28 @@ func planDeleteAll(tip fs.FS, platform *generator.Platform, deletion *Deletion, 
 	return err
 }
 
-// everyCluster returns the platform's clusters and those that still have a folder.
-func everyCluster(tip fs.FS, platform *generator.Platform) ([]generator.Cluster, error) {
-	clusters := slices.Clone(platform.Spec.Clusters)
+// ownedEverywhere is what a project may own on the platform's clusters and on those that
+// berth.yaml no longer names but that still have a folder.
+func ownedEverywhere(tip fs.FS, platform *generator.Platform, id string) ([]string, error) {
+	all := generator.Platform{Spec: generator.PlatformSpec{Clusters: slices.Clone(platform.Spec.Clusters)}}
 	for _, folder := range []string{"tenants", "fleet"} {
 		entries, err := fs.ReadDir(tip, folder)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 		for _, e := range entries {
-			if !slices.ContainsFunc(clusters, func(c generator.Cluster) bool { return c.Name == e.Name() }) {
-				clusters = append(clusters, generator.Cluster{Name: e.Name()})
+			if indexCluster(&all, e.Name()) < 0 {
+				all.Spec.Clusters = append(all.Spec.Clusters, generator.Cluster{Name: e.Name()})
 			}
 		}
 	}
-	return clusters, nil
+	return generator.Owned(&all, id), nil
 }
 
 // planDeleteEnvironments plans the project again without the named environments.
 func (s *Steps) planDeleteEnvironments(ctx context.Context, tip fs.FS, deletion *Deletion, names []string, overwrite bool) error {
 	result, err := s.plan(ctx, tip, tip, Request{
-		Project: deletion.Project, Overwrite: overwrite,
+		Project: deletion.Project, Overwrite: overwrite, everywhere: true,
 		Edit: func(p *generator.Project) (*generator.Project, error) {
 			return without(p, deletion.Project, names)
 		},
