@@ -29,7 +29,7 @@ func newProposer(t *testing.T, s standIn) *user {
 	kind := s.Repository(t).Kind
 	u := newUser(t, s.Address())
 	u.env = append(u.env, "BERTH_GIT_USERNAME=berth", "BERTH_GIT_PASSWORD="+token,
-		"BERTH_FORGE="+string(kind), strings.ToUpper(string(kind))+"_TOKEN="+token)
+		"BERTH_FORGE="+string(kind), strings.ToUpper(string(kind))+"_TOKEN="+token+"\n") // as secrets that become variables often end
 	u.must("init", "--cluster", "home", "--flux-url", "https://git.example.com/f.git")
 	return u
 }
@@ -166,5 +166,20 @@ func TestClusterOfAProjectsName(t *testing.T) {
 	u.must("init", "--cluster", "away", "--flux-url", "https://git.example.com/f.git", "--pull-request")
 	if open := s.OpenPulls(t); len(open) != 2 {
 		t.Errorf("open: %v", open)
+	}
+}
+
+// TestForgeTokenInTheOpen: a person hears without --verbose that a token travels unencrypted.
+func TestForgeTokenInTheOpen(t *testing.T) {
+	t.Setenv("GITEA_TOKEN", "0123456789abcdef")
+	for address, want := range map[string]bool{"http://git.example.com/acme/gitops": true, "https://git.example.com/acme/gitops": false, "http://127.0.0.1:3000/acme/gitops": false} {
+		var errs strings.Builder
+		g := &globals{ui: newUI(streams{Err: &errs}), repo: address}
+		if _, err := (&forgeOptions{kind: "gitea"}).open(g); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(errs.String(), "unencrypted"); got != want || strings.Contains(errs.String(), "0123456789") {
+			t.Errorf("%s: %q", address, errs.String())
+		}
 	}
 }

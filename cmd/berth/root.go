@@ -179,12 +179,33 @@ func (g *globals) gitrepoOptions() (gitrepo.Options, error) {
 	return options, nil
 }
 
-// log returns where steps are logged: to stderr with --verbose, nowhere without.
+// log returns where steps are logged: to stderr with --verbose; without, people hear
+// the warnings.
 func (g *globals) log() *slog.Logger {
 	if !g.verbose {
-		return slog.New(slog.DiscardHandler)
+		return slog.New(warnings{slog.DiscardHandler, g.ui})
 	}
 	return slog.New(slog.NewTextHandler(g.ui.err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// warnings says what a library warns of, and nothing else.
+type warnings struct {
+	slog.Handler
+	ui *ui
+}
+
+// Enabled is [slog.Handler]'s.
+func (w warnings) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+
+// Handle is [slog.Handler]'s.
+func (w warnings) Handle(_ context.Context, r slog.Record) error {
+	text := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		text += "; " + a.String()
+		return true
+	})
+	w.ui.warn("%s", text)
+	return nil
 }
 
 // parseAuthor reads "Name <mail>".
@@ -201,12 +222,12 @@ func parseAuthor(text string) (gitrepo.Signature, error) {
 // environment. Its errors name the flag only: what was taken for a file's name may be
 // the secret itself.
 func secretFrom(flag, file, env string) (string, error) {
-	if file == "" {
-		return os.Getenv(env), nil
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", usagef("--%s: %w", flag, reason(err))
+	text := []byte(os.Getenv(env))
+	if file != "" {
+		var err error
+		if text, err = os.ReadFile(file); err != nil {
+			return "", usagef("--%s: %w", flag, reason(err))
+		}
 	}
 	return strings.TrimRight(string(text), "\r\n"), nil
 }

@@ -28,14 +28,15 @@
 //
 // Gitea 1.26.0: the real program, in e2e/forge, over HTTP and SSH. GitHub: a
 // stand-in that holds every request and answer to GitHub's own OpenAPI
-// description (package forgetest). GitLab: a stand-in that answers with what
+// description (package forgetest), all but the question of GraphQL whose an
+// app's token is. GitLab: a stand-in that answers with what
 // GitLab's own Go client has recorded. All three pass one suite,
 // forgetest.Run. Forgejo and GitHub Enterprise Server were not tried
 // themselves; what is used of their APIs is documented to be the same.
 //
 // # Why no vendor's client
 //
-// Some fifteen calls a forge are used. The three clients would add 3.3 MB to
+// A dozen calls a forge are used. The three clients would add 3.3 MB to
 // the program and bring three ways to retry, redirect, page and report, where
 // one is wanted: a token that never leaves its host, bounded answers, and one
 // kind of error.

@@ -16,6 +16,24 @@ func TestGitLab(t *testing.T) {
 	forgetest.Run(t, 8, func(t testing.TB) forgetest.Site { return forgetest.NewGitLab(t) })
 }
 
+// TestFindsTheNewest of those that are over, where the forge can be asked for it.
+func TestFindsTheNewest(t *testing.T) {
+	for name, s := range map[string]forgetest.Site{"github": forgetest.NewGitHub(t), "gitlab": forgetest.NewGitLab(t)} {
+		f := forgetest.Open(t, s, forgetest.Berth)
+		s.Commit(t, "berth/shop")
+		for i := range 3 {
+			pr, outcome, err := f.Ensure(t.Context(), forge.Want{Head: "berth/shop", Base: "main", Title: "shop"})
+			if err != nil || outcome != forge.Opened {
+				t.Fatalf("%s %d: %s, %v", name, i, outcome, err)
+			}
+			s.CloseByHand(t, pr.Number)
+			if found, err := f.Find(t.Context(), "berth/shop", "main"); err != nil || found.Number != pr.Number || found.State != forge.Closed {
+				t.Errorf("%s: found %+v, %v, want %d", name, found, err, pr.Number)
+			}
+		}
+	}
+}
+
 // TestAppToken: the token of GitHub Actions may not ask whose it is.
 func TestAppToken(t *testing.T) {
 	g := forgetest.NewGitHub(t)

@@ -129,9 +129,6 @@ func (g *gitlab) create(ctx context.Context, w Want) (*PullRequest, error) {
 	in := map[string]any{"source_branch": w.Head, "target_branch": w.Base, "title": w.Title, "description": w.Body}
 	var r gitlabRequest
 	if err := g.c.send(ctx, http.MethodPost, g.project+"/merge_requests", in, &r); err != nil {
-		if says(err, "already exists for this source branch") {
-			err = because(err, ErrConflict) // some versions answer 400 or 422
-		}
 		return nil, err
 	}
 	return r.pullRequest(), nil

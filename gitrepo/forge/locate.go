@@ -173,7 +173,8 @@ func checkPath(kind Kind, path string) error {
 	parts := strings.Split(path, "/")
 	if kind == GitLab && len(parts) < 2 || kind != GitLab && len(parts) != 2 ||
 		slices.ContainsFunc(parts, func(p string) bool { return p == "" || p == "." || p == ".." }) {
-		return fmt.Errorf("%q is not the path of a repository on this forge: owner/name is wanted", path)
+		return fmt.Errorf("%q is not the path of a repository on this forge: owner/name is wanted; "+
+			"if the forge lies in a folder of its site, the API's base URL is needed too", path)
 	}
 	return nil
 }

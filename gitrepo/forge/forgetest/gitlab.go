@@ -95,9 +95,12 @@ func (g *GitLab) handler(operation string, handle func(http.ResponseWriter, call
 				g.report("%s: GitLab's client knows no field %s", operation, name)
 			}
 		}
-		for name := range r.URL.Query() {
+		for name, values := range r.URL.Query() {
 			if !slices.Contains(allowed, name) {
 				g.report("%s: GitLab's client knows no parameter %s", operation, name)
+			}
+			if known := gitlabValues()[name]; known != nil && !slices.Contains(known, values[0]) {
+				g.report("%s: GitLab knows no %s %q", operation, name, values[0])
 			}
 		}
 		switch {
@@ -113,6 +116,16 @@ func (g *GitLab) handler(operation string, handle func(http.ResponseWriter, call
 			write(w, handle(w, c))
 		}
 	})
+}
+
+// gitlabValues are those that docs.gitlab.com/api lists for both merge requests
+// and notes; others are answered with an error.
+func gitlabValues() map[string][]string {
+	return map[string][]string{
+		"state":    {"opened", "closed", "locked", "merged", "all"},
+		"order_by": {"created_at", "updated_at"},
+		"sort":     {"asc", "desc"},
+	}
 }
 
 func gitlabError(status int, message any) answer {
@@ -149,6 +162,9 @@ func (g *GitLab) list(w http.ResponseWriter, c call) answer {
 	states := map[string][]forge.State{
 		"opened": {forge.Open}, "closed": {forge.Closed}, "merged": {forge.Merged}, "all": {forge.Open, forge.Closed, forge.Merged},
 	}[query.Get("state")]
+	if !query.Has("source_branch") || !query.Has("target_branch") {
+		g.report("all merge requests of the project are listed, for those between two branches")
+	}
 	all := g.find(query.Get("source_branch"), query.Get("target_branch"), states...)
 	if query.Get("sort") == "desc" {
 		slices.Reverse(all)
