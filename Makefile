@@ -17,7 +17,8 @@ build: ## build bin/berth
 
 .PHONY: demo
 demo: build ## the main job on a throw-away repository with fresh keys
-	go build -o bin/sops github.com/getsops/sops/v3/cmd/sops
+	@command -v sops || { echo 'building the sops command: minutes the first time'; \
+	  go build -o bin/sops github.com/getsops/sops/v3/cmd/sops; }
 	./examples/demo.sh
 
 .PHONY: test

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The main job from end to end, on a throw-away GitOps repository with fresh keys.
-# Needs bin/berth and bin/sops (make demo builds them), git, and nothing else.
+# Needs bin/berth, git, and the sops command, which make demo builds where it is missing.
 set -eu
 cd "$(dirname "$0")/.."
 PATH=$PWD/bin:$PATH
