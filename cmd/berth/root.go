@@ -80,8 +80,7 @@ with SOPS and age, and commits the result to a GitOps repository. Flux does the 
 	asGroup(cmd)
 	g.addFlags(cmd.PersistentFlags())
 	offer(cmd, "output", "json", "yaml")
-	cmd.SetVersionTemplate("{{.Version}}\n")
-	cmd.SetUsageTemplate(usageTemplate)
+	cmd.SetUsageFunc(printUsage)
 	cmd.SetHelpCommand(newHelpCommand())
 	cmd.SetFlagErrorFunc(wordFlagError)
 	cmd.AddCommand(

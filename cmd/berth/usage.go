@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -11,21 +13,37 @@ import (
 	"github.com/berth-gitops/berth/generator"
 )
 
-// usageTemplate is what help ends with: what the command is, and only its own flags.
-const usageTemplate = `Usage:
-  {{if .HasAvailableSubCommands}}{{.CommandPath}} COMMAND{{else}}{{.UseLine}}{{end}}{{if .HasExample}}
-
-Examples:
-{{.Example}}{{end}}{{if .HasAvailableSubCommands}}
-
-Commands:{{range .Commands}}{{if .IsAvailableCommand}}
-  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
-
-Flags:
-{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableInheritedFlags}}
-
-"{{.Root.Name}} --help" lists the flags that every command has: repository, branch, credentials, output.{{end}}
-`
+// printUsage writes what help ends with: what the command is, and only its own flags.
+// It is no text/template, which would make the linker keep every method of every type
+// in the program: a fifth of its size.
+func printUsage(cmd *cobra.Command) error {
+	var b strings.Builder
+	b.WriteString("Usage:\n  ")
+	if cmd.HasAvailableSubCommands() {
+		b.WriteString(cmd.CommandPath() + " COMMAND\n")
+	} else {
+		b.WriteString(cmd.UseLine() + "\n")
+	}
+	if cmd.HasExample() {
+		b.WriteString("\nExamples:\n" + cmd.Example + "\n")
+	}
+	if cmd.HasAvailableSubCommands() {
+		b.WriteString("\nCommands:\n")
+		for _, c := range cmd.Commands() {
+			if c.IsAvailableCommand() {
+				fmt.Fprintf(&b, "  %-*s %s\n", c.NamePadding(), c.Name(), c.Short)
+			}
+		}
+	}
+	if cmd.HasAvailableLocalFlags() {
+		b.WriteString("\nFlags:\n" + strings.TrimRight(cmd.LocalFlags().FlagUsages(), " \n") + "\n")
+	}
+	if cmd.HasAvailableInheritedFlags() {
+		fmt.Fprintf(&b, "\n%q lists the flags that every command has: repository, branch, credentials, output.\n", cmd.Root().Name()+" --help")
+	}
+	_, err := io.WriteString(cmd.OutOrStderr(), b.String())
+	return err
+}
 
 // asGroup makes cmd print its help when it is called alone, and refuse what it does
 // not know.
