@@ -44,18 +44,39 @@ type proposal struct {
 	}
 }
 
-// propose runs a command as a pull request, of which it wants this to become.
-func (u *user) propose(outcome string, args ...string) proposal {
+// proposal runs a command with --pull-request.
+func (u *user) proposal(args ...string) proposal {
 	u.t.Helper()
 	var p proposal
 	out := u.must(append(args, "--pull-request", "-o", "json")...)
 	if err := json.Unmarshal([]byte(out[strings.Index(out, "{"):]), &p); err != nil {
 		u.t.Fatalf("%v\n%s", err, out)
 	}
+	return p
+}
+
+// propose wants this to become of the pull request.
+func (u *user) propose(outcome string, args ...string) proposal {
+	u.t.Helper()
+	p := u.proposal(args...)
 	if p.PullRequest == nil || p.PullRequest.Outcome != outcome {
 		u.t.Fatalf("berth %s: %+v, want the pull request %s", strings.Join(args, " "), p.PullRequest, outcome)
 	}
 	return p
+}
+
+func tipOf(t *testing.T, s standIn, branch string) string {
+	t.Helper()
+	repo, err := gitrepo.Open(t.Context(), s.Address(), gitrepo.Options{Username: "berth", Password: s.Token(t, forgetest.Berth)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = repo.Close() }()
+	tip, err := repo.Tip(t.Context(), branch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tip.Commit().String()
 }
 
 func image(id, version string) []string {
@@ -91,6 +112,10 @@ func TestPullRequests(t *testing.T) {
 			u.propose("closed", image("shop", "v2")...)
 			if open := s.OpenPulls(t); len(open["berth/shop"]) != 0 || len(open["berth/blog"]) != 1 {
 				t.Errorf("open: %v", open)
+			}
+			main := tipOf(t, s, "main")
+			if again := u.proposal(image("shop", "v2")...); again.Changed || again.PullRequest != nil || again.Commit != main {
+				t.Errorf("with nothing to change, and main at %s: %+v", main, again)
 			}
 			u.propose("opened", image("shop", "v4")...)
 		})
@@ -148,13 +173,8 @@ func TestPersonPushesWhileClosing(t *testing.T) {
 	t.Cleanup(server.Close)
 	u.env = append(u.env, "BERTH_FORGE_API="+server.URL+"/api/v3")
 	u.propose("closed", image("shop", "v1")...)
-	repo, err := gitrepo.Open(t.Context(), s.Address(), gitrepo.Options{Username: "berth", Password: s.Token(t, forgetest.Berth)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = repo.Close() }()
-	if now, err := repo.Tip(t.Context(), "berth/shop"); err != nil || now.Commit().String() != tip {
-		t.Errorf("the person's commit %s is not on the branch any more: %v", tip, err)
+	if now := tipOf(t, s, "berth/shop"); now != tip {
+		t.Errorf("the branch is at %s, want it at the person's commit %s", now, tip)
 	}
 }
 

@@ -63,7 +63,7 @@ func (s *Steps) propose(ctx context.Context, topic string, plan planFunc) (writt
 	}
 	if done.Empty {
 		pull, err := s.withdraw(ctx, branch, done.Commit)
-		return written{commit: done.Commit.String(), pull: pull}, err
+		return written{commit: done.Base.String(), pull: pull}, err
 	}
 	title, body := pullText(change)
 	pull, outcome, err := s.Forge.Ensure(ctx, forge.Want{
