@@ -310,7 +310,7 @@ func elsewhere(u *url.URL) string {
 	if u == nil {
 		return ""
 	}
-	return ", " + u.Scheme + "://" + u.Host
+	return ", " + printable(u.Scheme+"://"+u.Host)
 }
 
 func (c *client) shown(path string) string { return c.base.String() + path }

@@ -73,7 +73,8 @@ func (f *Forge) marked(ctx context.Context, number int64, markedBy string) ([]co
 	}
 	found = slices.DeleteFunc(found, func(c comment) bool { return c.author != login })
 	slices.SortFunc(found, func(a, b comment) int { return cmp.Compare(a.id, b.id) })
-	return found, nil
+	// Pages move under a reader: one comment may be on two.
+	return slices.CompactFunc(found, func(a, b comment) bool { return a.id == b.id }), nil
 }
 
 // account asks once for the login of the token's account.
