@@ -145,7 +145,7 @@ func (o *specOptions) readFolder(ctx context.Context, credentials map[whose]*sop
 			continue
 		}
 		byID[p.Metadata.Name] = file
-		req := project.Request{Project: p.Metadata.Name, Overwrite: o.overwrite, Edit: replace(p, nil)}
+		req := project.Request{Project: p.Metadata.Name, Overwrite: o.overwrite, Whole: p}
 		if secret := p.Spec.PullSecret; secret != nil {
 			req.Token = credentials[whose{p.Spec.Owner, secret.Registry, secret.Username}]
 		}
@@ -203,7 +203,7 @@ func (g *globals) tellAll(items []bulkItem) error {
 			g.ui.failed("%s", item.File)
 			g.ui.report(*item.Error)
 		} else {
-			g.ui.problems(item.Result.Warnings)
+			g.tellWarnings(item.Result)
 			g.tellPullRequest(item.Result.PullRequest)
 		}
 	}

@@ -70,7 +70,7 @@ func (g *globals) createProject(ctx context.Context, o *specOptions, pull *pullR
 	if g.output != "" {
 		return g.ui.print(result, g.output)
 	}
-	g.tellWarnings(o, result)
+	g.tellWarnings(result)
 	if !result.Changed {
 		g.ui.done("project %s: nothing to change", result.Project)
 		g.tellPullRequest(result.PullRequest)
@@ -88,11 +88,11 @@ func (g *globals) createProject(ctx context.Context, o *specOptions, pull *pullR
 }
 
 // tellWarnings prints what deserves a look but stops nothing.
-func (g *globals) tellWarnings(o *specOptions, result *project.Result) {
+func (g *globals) tellWarnings(result *project.Result) {
 	g.ui.problems(result.Warnings)
-	for _, env := range o.keptEnvironments {
-		g.ui.warn("environment %s is not in %s and stays", env, o.file)
-		g.ui.hint("berth delete project %s --env %s removes it", result.Project, env)
+	for _, env := range result.Kept {
+		g.ui.warn("environment %s of project %s is not in the file and stays", env, result.Project)
+		g.ui.hint("`berth delete project %s --env %s` removes it", result.Project, env)
 	}
 	for _, file := range result.Left {
 		g.ui.warn("%s is not berth's and stays as it is; nothing applies it", file)

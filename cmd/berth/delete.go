@@ -22,8 +22,13 @@ type deleteOptions struct {
 func newDeleteCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{Use: "delete", Short: "Delete a project or some of its environments"}
 	asGroup(cmd)
+	cmd.AddCommand(newDeleteProjectCommand(g))
+	return cmd
+}
+
+func newDeleteProjectCommand(g *globals) *cobra.Command {
 	var o deleteOptions
-	project := &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "project NAME",
 		Short: "Delete a project or some of its environments",
 		Long: `Delete a project, or only the environments named with --env, in one commit. Flux then
@@ -35,11 +40,10 @@ Files that berth did not write stay.
 		Args: exactlyOneArg,
 		RunE: func(cmd *cobra.Command, args []string) error { return g.deleteProject(cmd.Context(), o, args[0]) },
 	}
-	project.Flags().StringArrayVar(&o.environments, "env", nil, "`environment` to delete; repeat for more (default all)")
-	project.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
-	project.Flags().BoolVar(&o.overwrite, "overwrite", false, "remove generated files that were edited by hand, too")
-	o.pull.addFlags(project)
-	cmd.AddCommand(project)
+	cmd.Flags().StringArrayVar(&o.environments, "env", nil, "`environment` to delete; repeat for more (default all)")
+	cmd.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&o.overwrite, "overwrite", false, "remove generated files that were edited by hand, too")
+	o.pull.addFlags(cmd)
 	return cmd
 }
 
@@ -86,7 +90,7 @@ func (g *globals) deleteProject(ctx context.Context, o deleteOptions, id string)
 
 // confirm asks a person to type want.
 func (g *globals) confirm(ctx context.Context, question, want string) error {
-	if _, ok := g.in.terminal(); !ok {
+	if _, ok := g.in.terminal(); !ok || g.ui.quiet {
 		return usagef("there is no terminal to ask on").next("say --yes to go ahead")
 	}
 	fmt.Fprint(g.ui.err, question)

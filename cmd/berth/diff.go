@@ -47,7 +47,7 @@ func (g *globals) diff(ctx context.Context, o *specOptions, args []string) error
 			return err
 		}
 	} else {
-		g.tellWarnings(o, result)
+		g.tellWarnings(result)
 		for _, f := range result.Files {
 			if _, err := fmt.Fprint(g.ui.out, fileDiff(f)); err != nil {
 				return err

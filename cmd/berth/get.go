@@ -14,15 +14,19 @@ import (
 func newGetCommand(g *globals) *cobra.Command {
 	cmd := &cobra.Command{Use: "get", Short: "List projects"}
 	asGroup(cmd)
-	cmd.AddCommand(&cobra.Command{
+	cmd.AddCommand(newGetProjectsCommand(g))
+	return cmd
+}
+
+func newGetProjectsCommand(g *globals) *cobra.Command {
+	return &cobra.Command{
 		Use:     "projects [NAME...]",
 		Aliases: []string{"project"},
 		Short:   "List projects, their owners, environments and images",
 		Long:    "List the projects of the repository, or the named ones.\n" + exitCodes,
 		Example: "  berth get projects\n  berth get projects shop -o yaml",
 		RunE:    func(cmd *cobra.Command, args []string) error { return g.getProjects(cmd.Context(), args) },
-	})
-	return cmd
+	}
 }
 
 // projectList is what -o json prints, in the shape of a Kubernetes list.

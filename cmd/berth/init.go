@@ -118,7 +118,7 @@ func (g *globals) init(ctx context.Context, o initOptions) error {
 	if err != nil {
 		return err
 	}
-	return g.tellInit(o, result)
+	return g.tellInit(o, made, result)
 }
 
 // missing says whether --repo names a local path that is free.

@@ -15,6 +15,7 @@ type initReport struct {
 	Changed       bool                 `json:"changed"`
 	Commit        string               `json:"commit,omitempty"`
 	PullRequest   *project.PullRequest `json:"pullRequest,omitempty"`
+	Made          []string             `json:"made,omitempty"` // key files
 	Left          []string             `json:"left,omitempty"`
 	Kustomization string               `json:"kustomization,omitempty"`
 	Commands      []clusterCommand     `json:"commands"`
@@ -22,16 +23,22 @@ type initReport struct {
 
 // tellInit prints the story to stderr and the commands that are left to a person,
 // which are a shell script, to stdout.
-func (g *globals) tellInit(o initOptions, result *project.InitResult) error {
+func (g *globals) tellInit(o initOptions, made []madeKey, result *project.InitResult) error {
 	commands, err := g.clusterCommands(o, result)
 	if err != nil {
 		return err
 	}
 	if g.output != "" {
-		return g.ui.print(initReport{
+		report := initReport{
 			Cluster: result.Cluster.Name, Changed: result.Changed, Commit: result.Commit, PullRequest: result.PullRequest,
 			Left: result.Left, Kustomization: result.Kustomization, Commands: commands,
-		}, g.output)
+		}
+		for _, k := range made {
+			if !k.replace {
+				report.Made = append(report.Made, k.file)
+			}
+		}
+		return g.ui.print(report, g.output)
 	}
 	for _, file := range result.Left {
 		g.ui.warn("%s is not berth's and stays as it is", file)

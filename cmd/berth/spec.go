@@ -29,7 +29,6 @@ type specOptions struct {
 	credentialsStdin   bool
 	overwrite          bool
 	flags              *pflag.FlagSet
-	keptEnvironments   []string // in the repository, but not in the file
 	in                 input
 	ui                 *ui
 }
@@ -57,11 +56,11 @@ func (o *specOptions) request(ctx context.Context, args []string) (project.Reque
 		req.Project = args[0]
 	}
 	if o.file != "" {
-		fromFile, err := o.readSpec(ctx, req.Project)
+		whole, err := o.readSpec(ctx, req.Project)
 		if err != nil {
 			return req, err
 		}
-		req.Project, req.Edit = fromFile.Metadata.Name, replace(fromFile, &o.keptEnvironments)
+		req.Project, req.Whole = whole.Metadata.Name, whole
 	}
 	if req.Project == "" {
 		return req, usagef("no project is named").next("name it, or give a spec with -f")
@@ -149,32 +148,6 @@ func (o *specOptions) edit(p *generator.Project) (*generator.Project, error) {
 		set("cluster", &p.Spec.Environments[i].Cluster, o.cluster)
 	}
 	return p, nil
-}
-
-// replace takes the file as the whole spec, but for the environments it leaves out:
-// these are only removed by `berth delete`. It tells in kept which they are.
-func replace(file *generator.Project, kept *[]string) func(*generator.Project) (*generator.Project, error) {
-	return func(committed *generator.Project) (*generator.Project, error) {
-		want := *file
-		want.Spec.Environments = slices.Clone(file.Spec.Environments)
-		var stay []string
-		if committed != nil {
-			for _, env := range committed.Spec.Environments {
-				if !hasEnvironment(file, env.Name) {
-					want.Spec.Environments = append(want.Spec.Environments, env)
-					stay = append(stay, env.Name)
-				}
-			}
-		}
-		if kept != nil {
-			*kept = stay
-		}
-		return &want, nil
-	}
-}
-
-func hasEnvironment(p *generator.Project, name string) bool {
-	return slices.ContainsFunc(p.Spec.Environments, func(e generator.Environment) bool { return e.Name == name })
 }
 
 // maxToken bounds what is read as a token; registries stay far below.

@@ -102,6 +102,9 @@ func (u *ui) hint(format string, args ...any) {
 func (u *ui) problems(problems []generator.Problem) {
 	for _, p := range problems {
 		u.warn("%s", problemLine(p))
+		if p.Hint != "" {
+			u.hint("%s", p.Hint)
+		}
 	}
 }
 

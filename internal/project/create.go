@@ -17,8 +17,13 @@ import (
 type Request struct {
 	Project string // id
 
-	// Edit returns the wanted spec, given the committed one: nil for a new project.
-	// It may change and return its argument. It runs again when the branch moves.
+	// Whole is the wanted spec. The environments that it leaves out stay: only
+	// [Steps.Delete] removes them.
+	Whole *generator.Project
+
+	// Edit, without Whole, returns the wanted spec, given the committed one: nil for a
+	// new project. It may change and return its argument. It runs again when the
+	// branch moves.
 	Edit func(committed *generator.Project) (*generator.Project, error)
 
 	Token     *sops.Token // the user's registry token; nil keeps what is sealed
@@ -34,6 +39,7 @@ type Result struct {
 	Changed  bool                `json:"changed"`
 	Files    []FileChange        `json:"files"`
 	Seals    []Seal              `json:"seals,omitempty"`
+	Kept     []string            `json:"kept,omitempty"` // environments that the request's whole spec leaves out
 	Left     []string            `json:"left,omitempty"` // files in the project's folders that are not berth's
 	Warnings []generator.Problem `json:"warnings,omitempty"`
 
@@ -105,6 +111,9 @@ func (s *Steps) plan(ctx context.Context, tip, proposed fs.FS, req Request, prev
 		return nil, err
 	}
 	result := &Result{Project: req.Project, Warnings: append(plan.Warnings, warnings...)}
+	for _, env := range req.leftOut(project) {
+		result.Kept = append(result.Kept, env.Name)
+	}
 	files := maps.Clone(plan.Files)
 	files[generator.ProjectPath(req.Project)] = doc
 	sealed, err := s.seal(ctx, tip, proposed, platform, plan, req, preview)
@@ -135,7 +144,7 @@ func wanted(tip fs.FS, req Request) ([]byte, *generator.Project, error) {
 	if project != nil {
 		owner = project.Spec.Owner
 	}
-	want, err := req.Edit(project)
+	want, err := req.edited(project)
 	if err != nil {
 		return nil, nil, err
 	}

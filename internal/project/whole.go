@@ -1,0 +1,30 @@
+package project
+
+import (
+	"slices"
+
+	"github.com/berth-gitops/berth/generator"
+)
+
+// edited applies the request to the committed spec, which is nil for a new project.
+func (r Request) edited(committed *generator.Project) (*generator.Project, error) {
+	if r.Whole == nil {
+		return r.Edit(committed)
+	}
+	want := *r.Whole
+	want.Spec.Environments = slices.Clone(r.Whole.Spec.Environments)
+	if committed != nil {
+		want.Spec.Environments = append(want.Spec.Environments, r.leftOut(committed)...)
+	}
+	return &want, nil
+}
+
+// leftOut lists the environments of p that the whole spec of the request does not name.
+func (r Request) leftOut(p *generator.Project) []generator.Environment {
+	if r.Whole == nil {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(p.Spec.Environments), func(e generator.Environment) bool {
+		return slices.ContainsFunc(r.Whole.Spec.Environments, func(named generator.Environment) bool { return named.Name == e.Name })
+	})
+}
