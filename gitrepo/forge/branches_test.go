@@ -68,32 +68,3 @@ func TestMerging(t *testing.T) {
 		t.Errorf("%+v, %s, %v", pr, outcome, err)
 	}
 }
-
-// TestCommentListedTwice: Gitea counts comments after it has listed them, and
-// knows no second page. A comment made in between must not cost berth's own.
-func TestCommentListedTwice(t *testing.T) {
-	const list = `[{"id":7,"body":"<!-- berth:review -->\nold","user":{"login":"berth"}}]`
-	rt := transport(func(r *http.Request) (*http.Response, error) {
-		switch {
-		case r.Method == http.MethodDelete:
-			t.Errorf("%s %s was sent", r.Method, r.URL)
-		case r.URL.Path == "/user":
-			return answerWith(r, `{"login":"berth"}`), nil
-		case r.Method == http.MethodGet:
-			resp := answerWith(r, list)
-			resp.Header.Set("X-Total-Count", "2")
-			return resp, nil
-		}
-		return answerWith(r, "{}"), nil
-	})
-	f, err := New(Options{
-		Repository: Repository{Kind: Gitea, API: "https://git.example.com", Path: "acme/gitops"},
-		Token:      gitrepo.NewSecret(testToken), Client: &http.Client{Transport: rt},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, outcome, err := f.Comment(t.Context(), 1, "berth:review", "new"); err != nil || outcome != Updated {
-		t.Errorf("%s, %v", outcome, err)
-	}
-}

@@ -62,7 +62,6 @@ func newClient(o Options) (*client, error) {
 	}
 	// A redirect is followed by hand: Go's client would turn a POST into a GET.
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c.http.Jar = nil
 	if o.UserAgent != "" {
 		c.header.Set("User-Agent", o.UserAgent)
 	}

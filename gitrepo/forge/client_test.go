@@ -359,6 +359,16 @@ func TestRedirects(t *testing.T) {
 	}
 }
 
+// TestRedirectsOfTheSameHost: neither unencrypted nor as somebody else.
+func TestRedirectsOfTheSameHost(t *testing.T) {
+	for _, to := range []string{"http://git.example.com/x", "https://mallory:x@git.example.com/x", "https://git.example.com:8443/x", "//elsewhere.example/x", ""} {
+		s := &script{t: t, steps: []step{reply(http.StatusTemporaryRedirect, "", "Location", to)}}
+		if err := testClient(t, GitLab, s).get(t.Context(), "/x", nil, nil); !errors.Is(err, ErrNotFound) {
+			t.Errorf("a redirect to %s: %v", to, err)
+		}
+	}
+}
+
 func TestCertificate(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.UserAgent() != "berth/1" {

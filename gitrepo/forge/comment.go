@@ -83,6 +83,9 @@ func (f *Forge) account(ctx context.Context) (string, error) {
 	defer f.mu.Unlock()
 	if f.login == "" {
 		login, err := f.api.account(ctx)
+		if err == nil && login == "" {
+			err = &Error{Cause: ErrServer, Forge: f.repository.Kind, Message: "it does not say whose the token is"}
+		}
 		if err != nil {
 			return "", err
 		}

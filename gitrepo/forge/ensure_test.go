@@ -146,6 +146,29 @@ func TestEditConflict(t *testing.T) {
 	}
 }
 
+// TestTextsAsForgesKeepThem: other line ends and lost white space are no change.
+func TestTextsAsForgesKeepThem(t *testing.T) {
+	s := forgetest.NewGitLab(t)
+	s.Commit(t, "berth/shop")
+	f := through(t, s, func(r *http.Request) (*http.Response, error) {
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			return nil, err
+		}
+		data, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		resp.Body = io.NopCloser(strings.NewReader(strings.ReplaceAll(string(data), `one\ntwo\n`, `one\r\ntwo`)))
+		return resp, err
+	})
+	w := want()
+	w.Body = "one\ntwo\n"
+	for _, want := range []forge.Outcome{forge.Opened, forge.Unchanged} {
+		if pr, outcome, err := f.Ensure(t.Context(), w); err != nil || outcome != want || pr.Body != "one\r\ntwo" {
+			t.Fatalf("%+v, %s, %v, want it %s", pr, outcome, err, want)
+		}
+	}
+}
+
 // TestMergedWhileClosing: a person merges between the look and the closing.
 func TestMergedWhileClosing(t *testing.T) {
 	s := forgetest.NewGitHub(t)

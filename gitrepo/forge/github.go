@@ -94,8 +94,5 @@ func (g *github) account(ctx context.Context) (string, error) {
 	base := *g.c.base
 	base.Path = strings.TrimSuffix(base.Path, "/v3") // Enterprise Server: /api/v3 and /api/graphql
 	_, err = g.c.do(ctx, request{method: http.MethodPost, base: &base, path: "/graphql", in: map[string]any{"query": "{viewer{login}}"}, out: &answer})
-	if err == nil && answer.Data.Viewer.Login == "" {
-		err = &Error{Cause: ErrAuthorization, Forge: GitHub, Message: "the token does not tell whose it is"}
-	}
 	return answer.Data.Viewer.Login, err
 }
