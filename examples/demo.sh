@@ -5,10 +5,12 @@ set -eu
 cd "$(dirname "$0")/.."
 PATH=$PWD/bin:$PATH
 dir=$(mktemp -d "${TMPDIR:-/tmp}/berth-demo.XXXXXX")
-export BERTH_REPO="$dir/fleet.git" BERTH_KEY_FILE="$dir/berth.key" NO_COLOR=1
+export BERTH_REPO="$dir/fleet.git" BERTH_KEY_FILE="$dir/berth.key"
 platform_key=$dir/home.agekey
 
-step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$(printf '\033[1m') plain=$(printf '\033[0m'); fi
+step() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 show() { printf '$ %s\n' "$*"; "$@"; }
 
 step "1. A new GitOps repository for the cluster home, with a berth key and a platform key"
@@ -42,11 +44,11 @@ SOPS_AGE_KEY_FILE=$dir/shop.agekey sops decrypt --extract '["data"][".dockerconf
 echo
 
 step "5. Bob's key does not open Alice's secret"
-if SOPS_AGE_KEY_FILE=$dir/blog.agekey sops decrypt "$secret" >/dev/null 2>&1; then
+if said=$(SOPS_AGE_KEY_FILE=$dir/blog.agekey sops decrypt "$secret" 2>&1); then
     echo "it does: this must never happen" >&2
     exit 1
 fi
-echo "no identity matched any of the recipients"
+printf '%s\n' "$said" | tr -s '|\n ' ' ' | grep -o 'identity did not match any of the recipients' || printf '%s\n' "$said"
 
 step "6. What stands in the repository"
 git -C "$dir/fleet" ls-files
