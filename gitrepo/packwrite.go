@@ -21,6 +21,7 @@ type packWriter struct {
 	chain  map[Hash]int  // tree → length of its delta chain in this pack
 	origin map[Hash]Hash // tree → the tree of the server it grew from
 	gone   []Hash        // trees of the server that were replaced
+	live   map[Hash]bool // trees in this pack that were not
 	recent lru[Hash]
 }
 
@@ -45,10 +46,12 @@ const (
 
 func newPackWriter(base source) *packWriter {
 	w := &packWriter{
-		base: base, places: placeIndex{}, chain: map[Hash]int{}, origin: map[Hash]Hash{}, recent: newLRU[Hash](recentLimit),
+		base: base, places: placeIndex{}, chain: map[Hash]int{}, origin: map[Hash]Hash{}, live: map[Hash]bool{},
+		recent: newLRU[Hash](recentLimit),
 	}
 	w.body.Write(make([]byte, 12))
-	w.z = zlib.NewWriter(&w.body)
+	// Higher levels clear 640 KiB before each object, whatever its size.
+	w.z, _ = zlib.NewWriterLevel(&w.body, zlib.BestSpeed)
 	return w
 }
 
@@ -112,6 +115,9 @@ func (w *packWriter) size() int {
 func (w *packWriter) add(s staged) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if s.kind == kindTree {
+		w.live[s.id] = true
+	}
 	if _, ok := w.places[s.id]; ok {
 		return nil
 	}
@@ -132,6 +138,7 @@ func (w *packWriter) add(s staged) error {
 func (w *packWriter) replace(id Hash) {
 	if _, ours := w.places[id]; ours {
 		w.recent.remove(id)
+		delete(w.live, id)
 	} else {
 		w.gone = append(w.gone, id)
 	}
@@ -192,27 +199,15 @@ func (w *packWriter) finish() [][]byte {
 func (w *packWriter) settle(s *store, t tip) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	made := map[Hash]object{}
-	for ids := []Hash{t.commit, t.root}; len(ids) > 0; {
-		id := ids[len(ids)-1]
-		ids = ids[:len(ids)-1]
-		if _, ok := w.places[id]; !ok {
-			continue
-		}
+	w.live[t.commit] = true
+	made := make(map[Hash]object, len(w.live))
+	for id := range w.live {
 		o, ok, err := w.peekLocked(id)
 		if err != nil || !ok {
 			return
 		}
 		s.keep(id, o)
 		made[id] = o
-		if o.kind != kindTree {
-			continue
-		}
-		for e, err := range entries(o.data) {
-			if err == nil && e.isDir() {
-				ids = append(ids, e.id)
-			}
-		}
 	}
 	s.forget(w.gone)
 	s.cache.put(made, w.gone)

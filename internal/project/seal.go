@@ -42,23 +42,35 @@ func (s *Steps) seal(ctx context.Context, tip, proposed fs.FS, platform *generat
 	if err := prior.prefetch(ctx, plan); err != nil {
 		return nil, err
 	}
+	keys, names := make([]sealedFile, len(plan.Keys)), make([]string, len(plan.Keys))
+	err = each(plan.Keys, func(i int, k generator.KeyRequest) (err error) {
+		keys[i], names[i], err = sealKey(prior, sealer, k, req)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	recipients := map[string]string{} // cluster → the project key's recipient
-	keys := make([]sealedFile, len(plan.Keys))
 	for i, k := range plan.Keys {
-		if keys[i], recipients[k.Cluster], err = sealKey(prior, sealer, k, req); err != nil {
-			return nil, err
-		}
+		recipients[k.Cluster] = names[i]
 	}
 	secrets := make([]sealedFile, len(plan.Secrets))
-	errs := make([]error, len(plan.Secrets))
+	err = each(plan.Secrets, func(i int, r generator.SecretRequest) (err error) {
+		secrets[i], err = sealSecret(prior, sealer, r, recipients[r.Cluster], req, preview)
+		return err
+	})
+	return append(keys, secrets...), err
+}
+
+// each does all items at a time, for a seal is arithmetic, and joins their errors in order.
+func each[T any](items []T, do func(i int, item T) error) error {
+	errs := make([]error, len(items))
 	var work sync.WaitGroup
-	for i, secret := range plan.Secrets {
-		work.Go(func() {
-			secrets[i], errs[i] = sealSecret(prior, sealer, secret, recipients[secret.Cluster], req, preview)
-		})
+	for i, item := range items {
+		work.Go(func() { errs[i] = do(i, item) })
 	}
 	work.Wait()
-	return append(keys, secrets...), errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 func sealKey(priors priors, sealer *sops.Sealer, k generator.KeyRequest, req Request) (sealedFile, string, error) {
