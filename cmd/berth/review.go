@@ -107,7 +107,7 @@ func (g *globals) concludeReview(r *review.Review) error {
 		return errDifferent
 	}
 	if r.Empty() {
-		g.ui.done("nothing changes on any cluster")
+		g.ui.done("nothing changes in any project")
 		return nil
 	}
 	warnings := ""

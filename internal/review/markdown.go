@@ -36,13 +36,7 @@ func (r *Review) Markdown(limit int) string {
 			d.add(item)
 		}
 	}
-	for i, name := range r.Settings {
-		item := "- " + code(clip(name, maxName)) + "\n"
-		if i == 0 {
-			item = "\n### Files of the platform\n\n" + item
-		}
-		d.add(item)
-	}
+	d.names("Files of the platform", r.Settings)
 	for _, f := range r.Findings {
 		if f.Level == verify.Warning {
 			d.add(findingMarkdown(f))
@@ -57,7 +51,19 @@ func (r *Review) Markdown(limit int) string {
 			d.add(objectMarkdown(o))
 		}
 	}
+	d.names("Other files, which berth only searched for secrets", r.Others)
 	return d.end()
+}
+
+// names lists files.
+func (d *document) names(title string, names []string) {
+	for i, name := range names {
+		item := "- " + code(clip(name, maxName)) + "\n"
+		if i == 0 {
+			item = "\n### " + title + "\n\n" + item
+		}
+		d.add(item)
+	}
 }
 
 func (r *Review) headline() string {
@@ -65,7 +71,7 @@ func (r *Review) headline() string {
 	case n > 0:
 		return fmt.Sprintf("**%d blocking.** Each is named below with what to do about it.", n)
 	case r.Empty():
-		return "Nothing changes on any cluster."
+		return "Nothing changes in any project."
 	}
 	return "Nothing blocking."
 }

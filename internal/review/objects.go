@@ -161,7 +161,8 @@ func compareValues(at string, before, after any, out *[]FieldChange) {
 		a, b = x, y
 		join = func(k string) string { return at + "[" + k + "]" }
 	default:
-		*out = append(*out, FieldChange{Path: phrase("%s", at), Before: value(before), After: value(after)})
+		was, is := apart(value(before), value(after))
+		*out = append(*out, FieldChange{Path: phrase("%s", at), Before: quote(was), After: quote(is)})
 		return
 	}
 	for _, k := range sortedUnion(a, b) {
@@ -187,19 +188,40 @@ func named(v any) (map[string]any, bool) {
 	return out, true
 }
 
-// value prints a value on one line; "" for one that is not there.
-func value(v any) Phrase {
+// value is a value as text; "" for one that is not there.
+func value(v any) string {
 	if v == nil {
 		return ""
 	}
 	if s, ok := v.(string); ok && s != "" {
-		return phrase("%s", s)
+		return s
 	}
 	text, err := json.Marshal(v)
 	if err != nil {
 		return ""
 	}
-	return phrase("%s", string(text))
+	return string(text)
+}
+
+// quote shows a value on one line; nothing for one that is not there.
+func quote(s string) Phrase {
+	if s == "" {
+		return ""
+	}
+	return phrase("%s", s)
+}
+
+// apart leaves out what two long values begin with alike, so that what differs is shown.
+func apart(a, b string) (string, string) {
+	same := 0
+	for same < min(len(a), len(b)) && a[same] == b[same] {
+		same++
+	}
+	const context = 40
+	if max(len(a), len(b)) <= maxName || same <= context {
+		return a, b
+	}
+	return "…" + strings.ToValidUTF8(a[same-context:], ""), "…" + strings.ToValidUTF8(b[same-context:], "")
 }
 
 // images notes containers that run another image.

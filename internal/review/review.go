@@ -63,7 +63,8 @@ type FieldChange struct {
 // Blocking says how many findings must be dealt with before the change is merged.
 func (r *Review) Blocking() int { return (&verify.Report{Findings: r.Findings}).Blocked() }
 
-// Empty says that the change does nothing to any cluster and has no finding.
+// Empty says that the change does nothing to any project or platform file and has no
+// finding.
 func (r *Review) Empty() bool {
 	return len(r.Deletions)+len(r.Privileges)+len(r.Secrets)+len(r.Images)+len(r.Projects)+len(r.Settings)+len(r.Findings) == 0
 }
@@ -96,6 +97,7 @@ func Build(ctx context.Context, in Input) (*Review, error) {
 			return nil, fmt.Errorf("review project %s: %w", id, err)
 		}
 	}
+	r.redact()
 	return r.review, nil
 }
 

@@ -340,7 +340,7 @@ func TestMarkdownIsBounded(t *testing.T) {
 		r.Deletions = append(r.Deletions, phrase("Namespace %s", fmt.Sprintf("project-%d", i)))
 	}
 	p := Project{ID: "shop", Action: "changed"}
-	for i := range 200 {
+	for i := range 40 {
 		o := Object{Cluster: "home", Name: phrase("ConfigMap/%s", i), Action: "changed"}
 		for j := range 300 {
 			o.Fields = append(o.Fields, FieldChange{Path: phrase("data.%s", j), Before: phrase("%s", strings.Repeat("`", 50)), After: phrase("é")})
@@ -374,4 +374,44 @@ func FuzzCode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestNoTokenInNames puts a token where names are expected.
+func TestNoTokenInNames(t *testing.T) {
+	const token = "ghp_A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8"
+	base := newRepository(t)
+	head := base.clone()
+	head.edit("shop:v1", "shop:"+token)
+	head.edit("  - name: production\n", "  - name: production\n    components: [extra]\n")
+	head.put("projects/shop/components/extra/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [c.yaml]\n")
+	head.put("projects/shop/components/extra/c.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: "+token+"}\nspec: {type: NodePort}\n")
+	head.put("projects/shop/components/extra/"+token+".txt", "x")
+	head.put("docs/"+token+".txt", "x")
+	head.put("fleet/home/"+token+"/x.txt", "x")
+	head.render("shop")
+	r := review(t, base, head)
+	asJSON, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for form, text := range map[string]string{"text": r.Text(), "Markdown": r.Markdown(DefaultLimit), "JSON": string(asJSON)} {
+		if strings.Contains(text, token) {
+			t.Errorf("%s shows a token:\n%s", form, text)
+		}
+	}
+	if len(r.Images) == 0 || len(r.Privileges) == 0 || len(r.Others) == 0 || len(r.Settings) == 0 || len(r.Projects) == 0 {
+		t.Errorf("the token was not tried everywhere: %s", asJSON)
+	}
+}
+
+// TestLongValues shows where two values part, however late.
+func TestLongValues(t *testing.T) {
+	same := strings.Repeat("é", 5000)
+	was, is := apart(same+"old", same+"new")
+	if got := quote(was).String() + quote(is).String(); !strings.Contains(got, "old") || !strings.Contains(got, "new") || len(got) > 200 {
+		t.Error(got)
+	}
+	if was, is := apart("short", "shorter"); was != "short" || is != "shorter" {
+		t.Error(was, is)
+	}
 }

@@ -35,10 +35,20 @@ func (c *checker) checkHidden(name string) {
 	}
 }
 
-// redact takes what looks like a secret out of a file's name.
+// redact takes what looks like a secret out of a file's path.
 func (c *checker) redact(name string) string {
+	if _, _, ok := c.scan.find([]byte(name), false); !ok {
+		return name
+	}
+	parts := strings.Split(name, "/")
+	for i, part := range parts {
+		if what, _, ok := c.scan.find([]byte(part), false); ok {
+			parts[i] = "(" + what + ")"
+		}
+	}
+	name = strings.Join(parts, "/")
 	if what, _, ok := c.scan.find([]byte(name), false); ok {
-		return path.Dir(name) + "/(" + what + ")"
+		return "(" + what + ")"
 	}
 	return name
 }
