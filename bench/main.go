@@ -37,6 +37,7 @@ func cells() []Cell {
 		queueCell{},
 		retryCell{},
 		bulkCell{},
+		reviewCell{},
 		partsCell{},
 	}
 }
