@@ -137,8 +137,11 @@ func (c *checker) checkSpec(p *project) error {
 	if err != nil || doc == nil {
 		return err
 	}
-	if spec, err = generator.ParseProject(p.specPath(), doc); err == nil {
-		p.was, _ = c.Generator.Plan(c.Policy, spec) // a wrong base proves nothing
+	if was, err := generator.ParseProject(p.specPath(), doc); err == nil { // a wrong base proves nothing
+		p.was, _ = c.Generator.Plan(c.Policy, was)
+		if was.Spec.Owner != spec.Spec.Owner {
+			c.add(ruleOwnerChanged, p.specPath(), 0, "the owner was %q and is %q", clip(was.Spec.Owner), clip(spec.Spec.Owner))
+		}
 	}
 	return nil
 }

@@ -123,16 +123,20 @@ func drift(a, b []byte) (out map[string]bool, ok bool) {
 	return out, true
 }
 
-// flatten gives every value of a YAML stream by its path, empty lists and mappings
-// included. Text that is YAML itself, as a patch is, is taken apart as well.
+// flatten gives every value of a YAML stream by its object and path, empty lists and
+// mappings included. Text that is YAML itself, as a patch is, is taken apart as well.
 func flatten(doc []byte) map[string]string {
 	docs, bad := parseYAML(doc)
 	if bad != nil {
 		return nil
 	}
 	out := map[string]string{}
-	for i, d := range docs {
-		flattenNode(fmt.Sprintf("%d:%s", i, text(field(d, "kind"))), d, out)
+	seen := map[string]int{}
+	for _, d := range docs {
+		meta := field(d, "metadata")
+		object := fmt.Sprintf("%q/%q/%q", text(field(d, "kind")), text(field(meta, "namespace")), text(field(meta, "name")))
+		flattenNode(fmt.Sprintf("%s:%d", object, seen[object]), d, out)
+		seen[object]++
 	}
 	return out
 }

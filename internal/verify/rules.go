@@ -62,11 +62,12 @@ const (
 	ruleStray        = "stray"
 	ruleClusterFile  = "cluster-file"
 
-	ruleSpec        = "spec"
-	ruleEdited      = "edited"
-	ruleNotRendered = "not-rendered"
-	ruleMissing     = "missing"
-	ruleOutdated    = "outdated"
+	ruleSpec         = "spec"
+	ruleOwnerChanged = "owner-changed"
+	ruleEdited       = "edited"
+	ruleNotRendered  = "not-rendered"
+	ruleMissing      = "missing"
+	ruleOutdated     = "outdated"
 
 	ruleTrustChanged    = "trust-changed"
 	ruleSettingsChanged = "settings-changed"
@@ -308,6 +309,10 @@ func generatedRules() []Rule {
 			ID: ruleSpec, What: "A project.yaml is missing or wrong.",
 			Why:  "It is what everything else is made from.",
 			Mend: "Correct the field that is named.",
+		}, {
+			ID: ruleOwnerChanged, Level: Warning, What: "With --base: a project.yaml names another owner.",
+			Why:  "`berth create` takes its word for who may change the project and give it a token.",
+			Mend: "Ask the owner so far.",
 		}, {
 			ID: ruleEdited, What: "A generated file was edited by hand, or one without berth's header stands in its place.",
 			Why:  "It no longer says what the spec says, and berth stops at it.",

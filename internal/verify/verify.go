@@ -99,6 +99,7 @@ type checker struct {
 	files    map[string]*file  // of Head, as far as they were read
 	seen     map[string]place  // ciphertexts and where they stood first
 	hosts    map[string]string // of Ingresses, by cluster and host: the project
+	differs  map[string]bool   // paths in Changed; nil without a Base
 	scan     scanner
 }
 
@@ -109,6 +110,12 @@ func newChecker(in Input) *checker {
 	}
 	for _, r := range Rules() {
 		c.rules[r.ID] = r
+	}
+	if in.Base != nil {
+		c.differs = make(map[string]bool, len(in.Changed))
+		for _, name := range in.Changed {
+			c.differs[name] = true
+		}
 	}
 	return c
 }
@@ -189,9 +196,7 @@ func (c *checker) run(ctx context.Context) error {
 }
 
 // changed says that Head and Base differ at name; without a Base nothing does.
-func (c *checker) changed(name string) bool {
-	return c.Base != nil && slices.Contains(c.Changed, name)
-}
+func (c *checker) changed(name string) bool { return c.differs[name] }
 
 // base returns a file of Base, or nil.
 func (c *checker) base(name string) ([]byte, error) {
