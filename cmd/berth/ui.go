@@ -258,7 +258,7 @@ var knownErrors = []struct {
 	{gitrepo.ErrHostKey, "the SSH server is not known to be the right one", "check its key with whoever runs it, then add it to the file that --ssh-known-hosts names", exitFailure},
 	{gitrepo.ErrMoved, "the branch could not be updated", "others are writing to it faster than berth can: run the command again", exitFailure},
 	{gitrepo.ErrBusy, "the branch could not be updated", "nothing was changed; run the command again, and if that does not help look at the server's disk and rights", exitFailure},
-	{gitrepo.ErrForeignBranch, "the pull request holds other people's commits", "merge, or delete, its branch first", exitFailure},
+	{gitrepo.ErrForeignBranch, "the pull request holds other people's commits", "merge, or delete, the branch of the pull request first", exitFailure},
 	{forge.ErrAuthentication, "the forge does not know who is asking", "check the forge's token", exitFailure},
 	{forge.ErrAuthorization, "the forge says no", "its token needs write access to pull requests and contents", exitFailure},
 	{forge.ErrNotFound, "the forge does not know the repository", "check --repo and --forge-api; forges also say this when the token may not see it", exitFailure},

@@ -167,7 +167,7 @@ func TestCommandSaysWhy(t *testing.T) {
 	create := []string{"create", "project", "shop", "--owner", "alice", "--image", "nginx:1.27", "--env", "production", "--pull-request"}
 	env := p.env
 	for name, test := range map[string]struct{ token, want string }{
-		"no token":        {"", "the forge needs a token: GITEA_TOKEN"},
+		"no token":        {"", "set GITEA_TOKEN or name a file"},
 		"bad token":       {"nonsense", "check the forge's token"},
 		"read-only token": {p.r.TokenText(forgetest.Reader), "needs write access"},
 	} {
