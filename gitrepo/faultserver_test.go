@@ -44,6 +44,8 @@ type faultServer struct {
 	dir  string // of the repository
 	rate float64
 
+	program string // git's http-backend itself, without the process of git before it
+
 	mu      sync.Mutex
 	rnd     *rand.Rand
 	foreign int
@@ -100,7 +102,7 @@ func (s *faultServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer s.hold("refs/heads/main.lock")()
 		s.answer(w, s.backend(r, body, false), -1)
 	case refusal:
-		defer s.hold("refuse")()
+		defer s.refuse()()
 		s.answer(w, s.backend(r, body, false), -1)
 	case moveFirst:
 		s.move()
@@ -119,8 +121,9 @@ func (s *faultServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // backend lets git handle a request, whatever happens to the client.
 func (s *faultServer) backend(r *http.Request, body []byte, full bool) *httptest.ResponseRecorder {
 	h, _ := backend(filepath.Dir(s.dir)).(*cgi.Handler)
+	h.Path, h.Args = s.program, nil
 	if full {
-		h.Path, h.Args = "/bin/sh", []string{"-c", "ulimit -f 0; exec git http-backend"}
+		h.Path, h.Args = "/bin/sh", []string{"-c", `ulimit -f 0; exec "$0"`, s.program}
 	}
 	r = r.Clone(context.WithoutCancel(r.Context()))
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
@@ -156,6 +159,19 @@ func (s *faultServer) hold(name string) func() {
 	}
 	_ = f.Close()
 	return func() { _ = os.Remove(name) }
+}
+
+// refuse installs a hook that says no and returns what removes it.
+func (s *faultServer) refuse() func() {
+	hook := filepath.Join(s.dir, "hooks", "pre-receive")
+	script := filepath.Join(s.t.TempDir(), "hook")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\necho 'the rule says no' >&2\nexit 1\n"), 0o755); err != nil {
+		s.t.Error(err)
+	}
+	if os.Link(script, hook) != nil {
+		return func() {} // another request holds it already
+	}
+	return func() { _ = os.Remove(hook) }
 }
 
 // move makes a commit of somebody else's.
