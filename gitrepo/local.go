@@ -1,7 +1,6 @@
 package gitrepo
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -208,9 +207,12 @@ func checkFormat(gitDir string) error {
 	if err != nil {
 		return fmt.Errorf("read the repository's configuration: %w", err)
 	}
-	low := bytes.ToLower(bytes.ReplaceAll(config, []byte(" "), nil))
-	if bytes.Contains(low, []byte("objectformat=sha256")) {
-		return fmt.Errorf("%s uses SHA-256 object ids, which are not supported", gitDir)
+	for line := range strings.Lines(strings.ToLower(string(config))) {
+		key, value, _ := strings.Cut(line, "=")
+		key = key[strings.IndexByte(key, ']')+1:] // a section may begin on the same line
+		if strings.TrimSpace(key) == "objectformat" && strings.HasPrefix(strings.Trim(value, " \t\""), "sha256") {
+			return fmt.Errorf("%s uses SHA-256 object ids, which are not supported", gitDir)
+		}
 	}
 	return nil
 }

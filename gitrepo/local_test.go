@@ -44,6 +44,23 @@ func TestLocalLayouts(t *testing.T) {
 	}
 }
 
+func TestObjectFormatOfALocalRepository(t *testing.T) {
+	for config, refused := range map[string]bool{
+		"[extensions]\n\tobjectFormat = sha256\n":       true,
+		"[Extensions]\n\tOBJECTFORMAT\t=\t\"sha256\"\n": true,
+		"[extensions]\n\tobjectFormat = sha1\n":         false,
+		"[extensions]\n\tcompatObjectFormat = sha256\n": false,
+		"# objectFormat = sha256\n":                     false,
+	} {
+		dir := newBare(t)
+		writeText(t, filepath.Join(dir, "config"), "[core]\n\trepositoryformatversion = 1\n\tbare = true\n"+config)
+		_, err := Open(context.Background(), dir, Options{})
+		if (err != nil) != refused {
+			t.Errorf("%q: %v", config, err)
+		}
+	}
+}
+
 func TestObjectsAreFoundWhileGitRepacks(t *testing.T) {
 	dir := newBare(t)
 	r := open(t, dir, Options{})

@@ -10,8 +10,8 @@
 // The cost of a change depends on the change: only the folders from the root
 // to it are read and written, and the pack that is sent holds large folders as
 // differences. The package knows files and commits; what they mean is not its
-// business. It reads no environment variables and no configuration of the
-// user's: everything comes in [Options].
+// business. Everything comes in [Options]: of the environment only the usual
+// HTTP proxy variables count and, for a local repository, what git needs to run.
 package gitrepo
 
 import (

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -93,7 +94,9 @@ func parseSCP(host, path string) (endpoint, error) {
 	switch {
 	case strings.HasPrefix(path, ":"):
 		return endpoint{}, errors.New("addresses of git's remote helpers (helper::address) are not supported: use https://, ssh:// or a local path")
-	case strings.Contains(user, ":"), strings.Contains(first, "@") && strings.Contains(first, ":"):
+	case slices.Contains([]string{"http", "https", "ssh", "file", "git"}, strings.ToLower(host)):
+		return endpoint{}, errors.New("the repository's address lacks a slash: two follow the colon, as in https://")
+	case strings.Contains(user, ":"), user == "" && strings.Contains(first, "@"):
 		return endpoint{}, errors.New("the repository's address holds a password: take it out and give it separately")
 	}
 	return sshEndpoint(user, host, path)

@@ -50,6 +50,8 @@ func TestSecretsInAddressesAreRefusedAndNotRepeated(t *testing.T) {
 	for _, raw := range []string{
 		"https://bob:" + marked + "@git.example.com/f", "http://:" + marked + "@x/f", "ssh://git:" + marked + "@host/f",
 		"git:" + marked + "@host:f", "https://ghp_" + marked + "@github.com/o/f", "https://glpat-" + marked + "@x/f",
+		"https:/bob:" + marked + "@git.example.com/f", "http:bob:" + marked + "@x/f", "bob:" + marked + "@git.example.com/o/f",
+		"https:///bob:" + marked + "@x/f", "bob:" + marked + "@git.example.com", "HTTPS:/bob:" + marked + "@x/f",
 		"https://x/y?private_token=" + marked, "https://bob:" + marked + "@x y/%zz", "https://" + marked + marked + marked + "@x/f",
 	} {
 		_, err := Open(context.Background(), raw, Options{})
