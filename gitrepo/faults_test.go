@@ -55,7 +55,7 @@ func TestRandomFaults(t *testing.T) {
 	t.Logf("seeds from %d on", first)
 	work := make(chan uint64)
 	var wg sync.WaitGroup
-	for range runtime.NumCPU() {
+	for range 2 * runtime.NumCPU() { // they wait a lot
 		wg.Go(func() {
 			for seed := range work {
 				t.Run(fmt.Sprint(seed), func(t *testing.T) { runSchedule(t, seed) })

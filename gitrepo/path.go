@@ -8,9 +8,9 @@ import (
 
 const maxPath = 1024
 
-// checkPath refuses every path that could leave the tree, reach Git's own
-// files on some file system, or not be checked out everywhere. It covers what
-// git's verify_path does with core.protectNTFS and core.protectHFS.
+// checkPath refuses every path that could leave the tree or reach Git's own
+// files on some file system. It covers what git's verify_path does with
+// core.protectNTFS and core.protectHFS.
 func checkPath(path string) error {
 	bad := func(detail string) error { return &PathError{Path: path, Err: ErrUnsafePath, Detail: detail} }
 	switch {

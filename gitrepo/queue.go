@@ -250,18 +250,24 @@ func (b *batch) report() {
 // settle checks what the next batch was planned on, and plans it again when
 // the push before it ended otherwise.
 func (q *Queue) settle(next *batch, expected tip) *batch {
-	if len(next.waiters) == 0 {
-		return q.newBatch()
-	}
-	if now, ok := q.repo.known(q.branch); ok && now == expected {
+	if now, ok := q.repo.known(q.branch); ok && now == expected && len(next.waiters) > 0 {
 		next.under, next.fresh = q.repo.store, true
 		next.pack.rebase(q.repo.store)
 		return next
 	}
-	if err := next.replan(q.ctx); err != nil {
-		next.fail(err)
-		next.report()
-		return q.newBatch()
+	again := q.newBatch()
+	if len(next.waiters) == 0 {
+		return again
 	}
-	return next
+	if err := again.begin(q.ctx); err != nil {
+		for _, w := range next.waiters {
+			w.err = err // and not the plan's: that rested on a tip that never was
+		}
+		next.report()
+		return again
+	}
+	for _, w := range next.waiters {
+		again.add(q.ctx, w)
+	}
+	return again
 }

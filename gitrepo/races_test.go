@@ -255,3 +255,27 @@ func TestPlanErrorsRestOnTheNewestTip(t *testing.T) {
 		t.Errorf("a remembered tip decided: %+v %v", res, err)
 	}
 }
+
+// TestStalePlanErrorBehindADeadServer: a plan's no that rests on a remembered
+// tip is not believed when the branch cannot be read.
+func TestStalePlanErrorBehindADeadServer(t *testing.T) {
+	dir := newBare(t)
+	seed(t, dir, "main", map[string]string{"owner": "bob"})
+	down := false
+	s := serveHTTP(t, dir, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if down {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	})
+	r := open(t, s.url(dir), Options{})
+	if _, err := r.Update(context.Background(), "main", write("x", map[string]string{"f": "x"})); err != nil {
+		t.Fatal(err)
+	}
+	down = true
+	_, err := r.Update(context.Background(), "main", func(fs.FS) (*Change, error) { return nil, errSecondTime })
+	check(t, "update", err, ErrAuthentication)
+}
