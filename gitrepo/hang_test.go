@@ -3,8 +3,11 @@ package gitrepo
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"path/filepath"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -91,4 +94,64 @@ func TestSSHAgentHangs(t *testing.T) {
 		_, err := r.Tip(context.Background(), "main")
 		check(t, "tip", err, ErrTimeout)
 	})
+}
+
+// TestManyConversationsOverSSH: an sshd allows ten sessions on a connection,
+// and one that it refuses must not cost the others theirs.
+func TestManyConversationsOverSSH(t *testing.T) {
+	dir := quickRepo(t)
+	seed(t, dir, "main", map[string]string{"f": "x"})
+	key := filepath.Join(t.TempDir(), "id")
+	s := serveSSH(t, newSSHKey(t, key, "").PublicKey(), true)
+	r := open(t, s.url(dir), Options{SSHKeyFile: key, KnownHostsFile: s.knownHosts(t)})
+	var all sync.WaitGroup
+	for range 30 {
+		all.Go(func() {
+			if _, err := r.Tip(context.Background(), "main"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.count != 1 || s.refused != 0 {
+		t.Errorf("%d connections, %d sessions refused", s.count, s.refused)
+	}
+}
+
+// TestNothingIsLeftRunning: what an update started has ended when it returns, or
+// soon after, also when it was interrupted.
+func TestNothingIsLeftRunning(t *testing.T) {
+	for _, road := range roads() {
+		t.Run(road.name, func(t *testing.T) {
+			dir := quickRepo(t)
+			seed(t, dir, "main", map[string]string{"f": "x"})
+			r := road.open(t, dir)
+			before := runtime.NumGoroutine()
+			q := NewQueue(context.Background(), r, "main", QueueOptions{})
+			for n := range 6 {
+				ctx, cancel := context.WithCancel(context.Background())
+				if n%2 == 1 {
+					time.AfterFunc(time.Duration(n)*4*time.Millisecond, cancel)
+				}
+				_, err := q.Update(ctx, ownFile(fmt.Sprint(n)))
+				_, err2 := r.Update(ctx, "main", ownFile(fmt.Sprint("direct", n)))
+				if n%2 == 0 && (err != nil || err2 != nil) {
+					t.Error(err, err2)
+				}
+				cancel()
+			}
+			q.Close()
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+			for begin := time.Now(); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
+				if time.Since(begin) > 20*time.Second {
+					stacks := make([]byte, 1<<16)
+					t.Fatalf("%d goroutines, %d before: %s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
+				}
+			}
+		})
+	}
 }

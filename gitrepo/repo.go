@@ -58,7 +58,7 @@ func Open(ctx context.Context, url string, o Options) (*Repo, error) {
 	}
 	r := &Repo{
 		opts: o, ep: ep, tips: map[string]knownTip{},
-		store:     &store{mem: newLRU[Hash](memoryLimit), spool: os.TempDir(), fetching: newTurn()},
+		store:     &store{mem: newLRU[Hash](memoryLimit), spool: os.TempDir(), fetching: newTurn(1)},
 		retryWait: fullJitter(100*time.Millisecond, 4*time.Second),
 		movedWait: fullJitter(10*time.Millisecond, 2*time.Second),
 	}

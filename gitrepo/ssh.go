@@ -22,9 +22,14 @@ type sshTransport struct {
 	key    ssh.Signer // of a file; may be nil
 	agent  string
 
-	dialing turn
-	client  *ssh.Client
+	dialing  turn
+	client   *ssh.Client
+	sessions turn
 }
+
+// maxConversations at a time are fewer than the ten sessions that an sshd allows
+// on one connection.
+const maxConversations = 8
 
 const sshDialTimeout = 30 * time.Second
 
@@ -33,7 +38,7 @@ func newSSHTransport(ep endpoint, o Options) (*sshTransport, error) {
 	if err != nil {
 		host, port = strings.Trim(ep.host, "[]"), "22"
 	}
-	t := &sshTransport{ep: ep, addr: net.JoinHostPort(host, port), idle: o.IdleTimeout, agent: o.SSHAgentSocket, dialing: newTurn()}
+	t := &sshTransport{ep: ep, addr: net.JoinHostPort(host, port), idle: o.IdleTimeout, agent: o.SSHAgentSocket, dialing: newTurn(1), sessions: newTurn(maxConversations)}
 	hosts, err := loadKnownHosts(o.KnownHostsFile)
 	if err != nil {
 		return nil, err
@@ -75,9 +80,13 @@ func (t *sshTransport) close() error {
 }
 
 func (t *sshTransport) open(ctx context.Context, service string) (conn, error) {
+	if err := t.sessions.take(ctx); err != nil {
+		return nil, err
+	}
 	w := newWatchdog(ctx, t.idle)
 	c, err := t.start(w, service)
 	if err != nil {
+		t.sessions.give()
 		err = w.blame(err)
 		w.stop()
 		return nil, err
@@ -123,6 +132,11 @@ func (t *sshTransport) run(w *watchdog, client *ssh.Client, service string) (con
 		}
 		p.kill()
 	})
+	wait := p.wait
+	p.wait = func() error {
+		defer t.sessions.give()
+		return wait()
+	}
 	return newStreamConn(w, p), nil
 }
 

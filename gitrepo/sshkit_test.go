@@ -31,7 +31,12 @@ type sshServer struct {
 	mu    sync.Mutex
 	conns []net.Conn
 	count int
+
+	refused int // sessions
 }
+
+// maxSessions on one connection is sshd's own default.
+const maxSessions = 10
 
 // fragileConn breaks after a number of bytes in both directions.
 type fragileConn struct {
@@ -132,20 +137,25 @@ func (s *sshServer) serve(c net.Conn, config *ssh.ServerConfig) {
 		return
 	}
 	go ssh.DiscardRequests(reqs)
+	var running atomic.Int64
 	for ch := range chans {
-		if ch.ChannelType() != "session" {
-			_ = ch.Reject(ssh.UnknownChannelType, "")
+		if running.Load() >= maxSessions {
+			s.mu.Lock()
+			s.refused++
+			s.mu.Unlock()
+			_ = ch.Reject(ssh.Prohibited, "open failed")
 			continue
 		}
 		channel, reqs, err := ch.Accept()
 		if err != nil {
 			return
 		}
-		go s.session(channel, reqs)
+		running.Add(1)
+		go s.session(channel, reqs, func() { running.Add(-1) })
 	}
 }
 
-func (s *sshServer) session(ch ssh.Channel, reqs <-chan *ssh.Request) {
+func (s *sshServer) session(ch ssh.Channel, reqs <-chan *ssh.Request, over func()) {
 	env := append(gitEnv(os.Environ()), "GIT_CONFIG_GLOBAL="+os.DevNull, "GIT_CONFIG_SYSTEM="+os.DevNull)
 	for req := range reqs {
 		switch req.Type {
@@ -160,7 +170,11 @@ func (s *sshServer) session(ch ssh.Channel, reqs <-chan *ssh.Request) {
 			var cmd struct{ Line string }
 			_ = ssh.Unmarshal(req.Payload, &cmd)
 			_ = req.Reply(true, nil)
-			go runShell(ch, cmd.Line, env)
+			go func() {
+				runShell(ch, cmd.Line, env)
+				over()
+				_ = ch.Close()
+			}()
 		default:
 			_ = req.Reply(false, nil)
 		}
@@ -184,7 +198,6 @@ func runShell(ch ssh.Channel, line string, env []string) {
 		}
 	}
 	_, _ = ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{status}))
-	_ = ch.Close()
 }
 
 func (s *sshServer) url(dir string) string { return "ssh://git@" + s.addr + dir }

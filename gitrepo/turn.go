@@ -2,10 +2,11 @@ package gitrepo
 
 import "context"
 
-// turn lets one at a time go on, and others wait no longer than they want to.
+// turn lets one or a few at a time go on, and others wait no longer than they
+// want to.
 type turn chan struct{}
 
-func newTurn() turn { return make(turn, 1) }
+func newTurn(atOnce int) turn { return make(turn, atOnce) }
 
 func (t turn) take(ctx context.Context) error {
 	select {
