@@ -197,7 +197,7 @@ func (c *httpConn) do(method, to string, request [][]byte) (*http.Response, erro
 	resp, err := c.t.client.Do(req)
 	c.w.end()
 	if err != nil {
-		return nil, httpFailure(c.w.blame(err))
+		return nil, netFailure(c.w.blame(err))
 	}
 	if c.body != nil {
 		_ = c.body.Close()
@@ -232,8 +232,9 @@ func (p progressReader) Read(b []byte) (int, error) {
 	return p.r.Read(b)
 }
 
-// httpFailure drops the URL that net/http puts into its errors.
-func httpFailure(err error) error {
+// netFailure gives an error of the network its kind, and drops the URL that
+// net/http puts into its errors.
+func netFailure(err error) error {
 	var ue *url.Error
 	if errors.As(err, &ue) {
 		err = ue.Err

@@ -191,7 +191,7 @@ func (t *sshTransport) dial(w *watchdog) (client *ssh.Client, kept bool, err err
 	defer cancel()
 	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", t.addr)
 	if err != nil {
-		return nil, false, networkError(w.blame(err))
+		return nil, false, netFailure(w.blame(err))
 	}
 	keys := &keyring{ctx: ctx, file: t.key, agent: t.agent}
 	defer keys.close()
