@@ -126,7 +126,7 @@ func prepare(ctx context.Context, log io.Writer) (b *builder, unlock func(), err
 	if err != nil {
 		return nil, nil, err
 	}
-	if unlock, err = lock(filepath.Join(cache, ".lock")); err != nil {
+	if unlock, err = lock(ctx, filepath.Join(cache, ".lock"), log); err != nil {
 		return nil, nil, err
 	}
 	return &builder{src: filepath.Join(src, "components"), cache: cache, log: log}, unlock, nil
@@ -172,7 +172,7 @@ func (b *builder) program(ctx context.Context, module, dir string, f family, p p
 		return nil
 	}
 	if !b.checked {
-		if err := checkMachine(b.cache, f.cgo); err != nil {
+		if err := checkBuild(b.cache, f.cgo); err != nil {
 			return err
 		}
 		b.checked = true

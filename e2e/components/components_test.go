@@ -1,6 +1,9 @@
 package components
 
 import (
+	"context"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,13 +11,43 @@ import (
 )
 
 func TestMachineSaysWhatIsMissing(t *testing.T) {
+	if err := CheckRun(); err != nil {
+		t.Fatal(err)
+	}
 	t.Setenv("PATH", t.TempDir())
-	err := checkMachine(t.TempDir(), false)
-	for _, want := range []string{"this machine cannot build", "git is not installed", "go is not installed"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want it to say %q", err, want)
+	for name, test := range map[string]struct {
+		err   error
+		wants []string
+	}{
+		"build":  {checkBuild(t.TempDir(), true), []string{"cannot build", "git is not installed", "go is not installed", "gcc is not installed"}},
+		"run":    {CheckRun(), []string{"cannot run", "git is not installed", "go is not installed"}},
+		"memory": {scarce(1<<60, "everything takes more"), []string{"MB of memory are available, everything takes more"}},
+	} {
+		for _, want := range test.wants {
+			if test.err == nil || !strings.Contains(test.err.Error(), want) {
+				t.Errorf("%s: got %v, want it to say %q", name, test.err, want)
+			}
 		}
 	}
+}
+
+func TestLockIsWaitedFor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), ".lock")
+	unlock, err := lock(t.Context(), path, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	impatient, cancel := context.WithCancel(t.Context())
+	cancel()
+	var log strings.Builder
+	if _, err := lock(impatient, path, &log); !errors.Is(err, context.Canceled) || strings.Count(log.String(), "waiting") != 1 {
+		t.Errorf("a second lock while the first is held: %v, said %q", err, log.String())
+	}
+	unlock()
+	if unlock, err = lock(t.Context(), path, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
 }
 
 func TestCacheKeyFollowsWhatIsBuilt(t *testing.T) {

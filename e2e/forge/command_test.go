@@ -18,22 +18,15 @@ import (
 
 // platform runs the berth command on a repository of the Gitea.
 type platform struct {
-	t       *testing.T
-	r       *gitea.Repository
-	program string
-	env     []string
+	t   *testing.T
+	r   *gitea.Repository
+	env []string
 }
 
 func newPlatform(t *testing.T) *platform {
 	dir := t.TempDir()
-	program := filepath.Join(t.TempDir(), "berth")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/berth")
-	build.Dir = filepath.Join("..", "..")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
 	r := site.NewRepository(t)
-	p := &platform{t: t, r: r, program: program, env: []string{
+	p := &platform{t: t, r: r, env: []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "XDG_CONFIG_HOME=" + dir,
 		"BERTH_REPO=" + r.Address(), "BERTH_GIT_USERNAME=berth", "BERTH_GIT_PASSWORD=" + r.TokenText(forgetest.Berth),
 		"BERTH_FORGE=gitea", "GITEA_TOKEN=" + r.TokenText(forgetest.Berth),
@@ -55,7 +48,7 @@ type outcome struct {
 
 func (p *platform) run(token string, args ...string) (out, errs string, status int) {
 	p.t.Helper()
-	cmd := exec.CommandContext(p.t.Context(), p.program, args...)
+	cmd := exec.CommandContext(p.t.Context(), program, args...)
 	cmd.Env, cmd.Stdin = p.env, strings.NewReader(token)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

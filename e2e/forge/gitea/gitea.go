@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/berth-gitops/berth/e2e/components"
+	"github.com/berth-gitops/berth/e2e/process"
 )
 
 // Gitea is a running Gitea with these accounts: an administrator; acme, who
@@ -31,7 +33,7 @@ type Gitea struct {
 	KnownHosts string
 
 	dir     string
-	process *process
+	process *process.Process
 	tokens  map[string]string // by account
 	count   atomic.Int64      // of repositories
 }
@@ -52,48 +54,53 @@ func Start(ctx context.Context, log io.Writer) (*Gitea, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "berth-gitea-")
+	dir, err := process.TempDir("berth-gitea-")
 	if err != nil {
 		return nil, err
 	}
 	g := &Gitea{dir: dir, tokens: map[string]string{}}
 	if err := g.start(ctx, built); err != nil {
-		err = fmt.Errorf("starting Gitea: %w\n%s", err, g.logs())
-		g.Stop()
-		return nil, err
+		_ = g.Stop() // err says it
+		return nil, fmt.Errorf("starting Gitea: %w", err)
 	}
 	return g, nil
 }
 
-// Stop ends Gitea and removes what it kept.
-func (g *Gitea) Stop() {
-	if g.process != nil {
-		g.process.stop()
+// Stop ends Gitea and removes what it kept. It is an error, with the end of
+// Gitea's log, when Gitea had ended by itself.
+func (g *Gitea) Stop() error {
+	if g.process == nil {
+		return os.RemoveAll(g.dir)
 	}
-	_ = os.RemoveAll(g.dir)
+	err := g.process.Ended()
+	g.process.Kill()
+	return errors.Join(err, os.RemoveAll(g.dir))
 }
 
 func (g *Gitea) start(ctx context.Context, built *components.Gitea) error {
-	ports, err := freePorts(ctx, 2)
+	ports, err := process.FreePorts(2)
 	if err != nil {
 		return err
 	}
-	g.URL = "http://" + loopback(ports[0])
-	g.SSHAddress = loopback(ports[1])
+	g.URL = "http://" + process.Loopback(ports[0])
+	g.SSHAddress = process.Loopback(ports[1])
 	config := filepath.Join(g.dir, "app.ini")
 	if err := os.WriteFile(config, []byte(settings(g.dir, built.Static, g.URL, ports)), 0o600); err != nil {
 		return err
 	}
-	if g.process, err = startProcess(filepath.Join(g.dir, "gitea.log"), g.dir, built.Program, "web", "--config", config); err != nil {
+	server := process.Command(built.Program, "web", "--config", config)
+	server.Env = environment(g.dir)
+	if g.process, err = process.Start(g.dir, server); err != nil {
 		return err
 	}
 	if err := g.wait(ctx); err != nil {
 		return err
 	}
 	// The first account is made past the API, which knows nobody yet.
-	out, err := command(ctx, g.dir, built.Program, "admin", "user", "create", "--config", config, "--admin",
+	admin := exec.CommandContext(ctx, built.Program, "admin", "user", "create", "--config", config, "--admin",
 		"--username", administrator, "--password", password, "--email", "boss@example.com", "--must-change-password=false")
-	if err != nil {
+	admin.Env = environment(g.dir)
+	if out, err := admin.CombinedOutput(); err != nil {
 		return fmt.Errorf("making the administrator: %w\n%s", err, out)
 	}
 	if err := g.accounts(ctx); err != nil {
@@ -102,6 +109,14 @@ func (g *Gitea) start(ctx context.Context, built *components.Gitea) error {
 	return g.knownHosts()
 }
 
+// environment keeps the user's own Git settings out.
+func environment(home string) []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "USER=" + os.Getenv("USER"), "GIT_CONFIG_NOSYSTEM=1"}
+}
+
+// settings is Gitea's app.ini. A merge makes Gitea check every open pull request
+// into the same branch again; told to delay that, it checks one when somebody
+// asks for it.
 func settings(dir, static, url string, ports []int) string {
 	return strings.NewReplacer("{dir}", dir, "{static}", static, "{url}", url,
 		"{http}", strconv.Itoa(ports[0]), "{ssh}", strconv.Itoa(ports[1])).Replace(`
@@ -125,6 +140,8 @@ LFS_START_SERVER = false
 DB_TYPE = sqlite3
 PATH = {dir}/gitea.db
 SQLITE_JOURNAL_MODE = WAL
+[repository.pull-request]
+DELAY_CHECK_FOR_INACTIVE_DAYS = 0
 [security]
 INSTALL_LOCK = true
 SECRET_KEY = loopback
@@ -155,14 +172,16 @@ func (g *Gitea) wait(ctx context.Context) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if err := g.call(ctx, "", http.MethodGet, "/version", nil, nil); err == nil {
+		err := g.call(ctx, "", http.MethodGet, "/version", nil, nil)
+		if err == nil {
 			return nil
 		}
+		if err := g.process.Ended(); err != nil {
+			return err
+		}
 		select {
-		case <-g.process.done:
-			return errors.New("it ended by itself")
 		case <-ctx.Done():
-			return ctx.Err()
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
 		case <-tick.C:
 		}
 	}
@@ -207,12 +226,4 @@ func (g *Gitea) knownHosts() error {
 	}
 	g.KnownHosts = filepath.Join(g.dir, "known_hosts")
 	return os.WriteFile(g.KnownHosts, fmt.Appendf(nil, "[%s]:%s %s", host, port, key), 0o600)
-}
-
-func (g *Gitea) logs() string {
-	data, err := os.ReadFile(filepath.Join(g.dir, "gitea.log"))
-	if err != nil {
-		return err.Error()
-	}
-	return string(data[max(len(data)-3<<10, 0):])
 }

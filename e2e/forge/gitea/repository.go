@@ -130,13 +130,15 @@ func (r *Repository) DeleteBranch(t testing.TB, branch string) {
 	r.must(t, person, http.MethodDelete, r.path+"/branches/"+url.PathEscape(branch), nil, nil)
 }
 
-// Merge is a [forgetest.Site]'s. Gitea says 405 while it still checks whether
-// the pull request can be merged.
+// Merge is a [forgetest.Site]'s. Who looks at a pull request makes Gitea check
+// whether it can be merged; until that is known, merging is a 405.
 func (r *Repository) Merge(t testing.TB, number int64) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	path := fmt.Sprintf("%s/pulls/%d", r.path, number)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
-		err := r.g.call(t.Context(), person, http.MethodPost, fmt.Sprintf("%s/pulls/%d/merge", r.path, number), map[string]any{"Do": "merge"}, nil)
+		r.must(t, person, http.MethodGet, path, nil, nil)
+		err := r.g.call(t.Context(), person, http.MethodPost, path+"/merge", map[string]any{"Do": "merge"}, nil)
 		var status *statusError
 		if err == nil {
 			return
