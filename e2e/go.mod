@@ -5,6 +5,7 @@ go 1.26.0
 replace github.com/berth-gitops/berth => ../
 
 require (
+	filippo.io/age v1.3.2
 	github.com/fluxcd/kustomize-controller/api v1.9.5
 	github.com/fluxcd/source-controller/api v1.9.5
 	github.com/google/go-containerregistry v0.21.6
@@ -18,7 +19,6 @@ require (
 )
 
 require (
-	filippo.io/age v1.3.2 // indirect
 	filippo.io/hpke v0.4.0 // indirect
 	github.com/getkin/kin-openapi v0.135.0 // indirect
 	github.com/hiddeco/sshsig v0.2.0 // indirect

@@ -13,7 +13,7 @@ import (
 func TestScale(t *testing.T) {
 	const size = 30
 	var projects []project
-	for i := range size / capacity.PerProject {
+	for i := range capacity.Projects(size) {
 		projects = append(projects, project{id: capacity.ID(i)})
 	}
 	t.Cleanup(func() { removeAll(t, projects) })

@@ -14,7 +14,7 @@ func TestSSH(t *testing.T) {
 	http := fleet
 	t.Cleanup(func() { fleet = http })
 	var err error
-	fleet, err = stand.Start(t.Context(), stand.Options{Log: os.Stderr, SSH: true})
+	fleet, err = stand.Start(t.Context(), stand.Options{Log: os.Stderr, SSH: true, Berth: http.Berth})
 	must(t, err)
 	t.Cleanup(func() { fleet.Stop(t.Failed()) })
 	must(t, fleet.Init(t.Context()))

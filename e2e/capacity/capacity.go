@@ -8,56 +8,98 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
-	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
-	fluxmeta "github.com/fluxcd/pkg/apis/meta"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
+	"github.com/berth-gitops/berth/e2e/process"
 	"github.com/berth-gitops/berth/e2e/stand"
 )
 
-// PerProject is how many environments each project has.
+// limit is how long a measurement may take.
+const limit = 20 * time.Minute
+
+// PerProject is how many environments a project has; the last one has the rest.
 const PerProject = 3
 
-func environments() []string { return []string{"development", "staging", "production"} }
+// Projects is how many projects so many environments make.
+func Projects(size int) int { return (size + PerProject - 1) / PerProject }
 
 // ID is the name of the i-th project.
 func ID(i int) string { return fmt.Sprintf("load-%03d", i) }
 
-func args(i int, more ...string) []string {
-	return append([]string{"create", "project", ID(i)}, more...)
+// environments are those of the i-th project at a size.
+func environments(i, size int) []string {
+	return []string{"development", "staging", "production"}[:min(PerProject, size-i*PerProject)]
 }
 
-// Grow adds projects until there are so many environments, and returns how long
-// Flux took to apply the new ones, from its fetch to the last of them ready.
-// Each project has a pull secret.
+// workloads are the Kustomizations of the i-th project's environments.
+func workloads(i, size int) []string {
+	var names []string
+	for _, env := range environments(i, size) {
+		names = append(names, "project-"+ID(i)+"-"+env)
+	}
+	return names
+}
+
+// Grow adds projects until there are so many environments, in one go, and
+// returns how long Flux takes from then on to apply them. Each project has a
+// pull secret.
 func Grow(ctx context.Context, s *stand.Stand, have, want int) (time.Duration, error) {
-	for i := have / PerProject; i < want/PerProject; i++ {
-		create := args(i, "--owner", "load", "--image", "registry.example.com/load/app:v1", "--port", "8080",
-			"--registry", "registry.example.com", "--username", "load", "--password-stdin")
-		for _, env := range environments() {
-			create = append(create, "--env", env)
-		}
-		if _, err := s.Do(ctx, "a-token-of-some-length\n", create...); err != nil {
-			return 0, err
-		}
+	specs := map[string]string{}
+	for i := have / PerProject; i < Projects(want); i++ {
+		specs[ID(i)] = spec(ID(i), stand.Cluster, environments(i, want))
+	}
+	if err := create(ctx, s, specs); err != nil {
+		return 0, err
 	}
 	begin := time.Now()
-	commit, err := s.Tip(ctx)
+	applied, err := look(ctx, s, want)
+	return latest(begin, applied), err
+}
+
+// Elsewhere adds projects with so many environments that are on another
+// cluster: nothing to apply, but files in the repository.
+func Elsewhere(ctx context.Context, s *stand.Stand, size int) error {
+	const other = "other"
+	if _, err := s.Do(ctx, "", "init", "--cluster", other, "--flux-url", s.GitURL()); err != nil {
+		return err
+	}
+	specs := map[string]string{}
+	for i := range Projects(size) {
+		id := "away-" + ID(i)
+		specs[id] = spec(id, other, environments(i, size))
+	}
+	return create(ctx, s, specs)
+}
+
+func spec(id, cluster string, environments []string) string {
+	text := "apiVersion: berth/v1alpha1\nkind: Project\nmetadata: {name: " + id + "}\nspec:\n" +
+		"  owner: load\n  image: registry.example.com/load/app:v1\n  port: 8080\n" +
+		"  pullSecret: {registry: registry.example.com, username: load}\n  environments:\n"
+	for _, env := range environments {
+		text += "  - {name: " + env + ", cluster: " + cluster + "}\n"
+	}
+	return text
+}
+
+// create writes projects, by their ids, in one go.
+func create(ctx context.Context, s *stand.Stand, specs map[string]string) error {
+	dir, err := os.MkdirTemp(s.Dir, "specs-")
 	if err != nil {
-		return 0, err
+		return err
 	}
-	if err := s.Sync(ctx, commit); err != nil {
-		return 0, err
+	defer func() { _ = os.RemoveAll(dir) }()
+	for id, text := range specs {
+		if err := os.WriteFile(filepath.Join(dir, id+".yaml"), []byte(text), 0o600); err != nil {
+			return err
+		}
 	}
-	_, err = quiet(ctx, s, commit, want)
-	return time.Since(begin), err
+	const credentials = `{"owner":"load","registry":"registry.example.com","username":"load","token":"a-token-of-some-length"}`
+	_, err = s.Do(ctx, credentials, "create", "project", "--filename", dir, "--credentials-stdin")
+	return err
 }
 
 // A Change is what one changed project costs.
@@ -66,8 +108,8 @@ type Change struct {
 	// to everything reconciled.
 	Applied, Quiet time.Duration
 	// Kustomize, Source and API are what Flux's controllers and the API server
-	// used for it: CPU time until quiet, memory at the end.
-	Kustomize, Source, API stand.Usage
+	// used: CPU time for this change, memory at most so far.
+	Kustomize, Source, API process.Usage
 	// Disturbed names objects of other projects that changed; there should be none.
 	Disturbed []string
 }
@@ -76,126 +118,76 @@ type Change struct {
 // Flux takes them in the order of their names, so rounds change projects at
 // different places of the alphabet.
 func Measure(ctx context.Context, s *stand.Stand, size, round, rounds int) (*Change, error) {
-	changed := (2*round + 1) * (size / PerProject) / (2 * rounds)
-	before, err := versions(ctx, s)
+	i := (2*round + 1) * Projects(size) / (2 * rounds)
+	before, err := s.Snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
 	kustomize, source, api := s.Usage()
 	image := fmt.Sprintf("registry.example.com/load/app:round-%d-%d", size, round)
-	if _, err := s.Do(ctx, "", args(changed, "--image", image)...); err != nil {
+	if _, err := s.Do(ctx, "", "create", "project", ID(i), "--image", image); err != nil {
 		return nil, err
 	}
 	begin := time.Now()
-	commit, err := s.Tip(ctx)
+	applied, err := look(ctx, s, size)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Sync(ctx, commit); err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, env := range environments() {
-		names = append(names, "project-"+ID(changed)+"-"+env)
-	}
-	if err := s.Ready(ctx, commit, names...); err != nil {
-		return nil, err
-	}
-	c := &Change{Applied: time.Since(begin)}
-	if c.Quiet, err = quiet(ctx, s, commit, size); err != nil {
-		return nil, err
-	}
-	c.Quiet = time.Since(begin)
+	c := &Change{Quiet: latest(begin, applied)}
 	c.Kustomize, c.Source, c.API = s.Usage()
 	c.Kustomize.CPU -= kustomize.CPU
 	c.Source.CPU -= source.CPU
 	c.API.CPU -= api.CPU
-	after, err := versions(ctx, s)
+	own := workloads(i, size)
+	c.Applied = latest(begin, applied, own...)
+	after, err := s.Snapshot(ctx)
 	if err != nil {
 		return nil, err
 	}
-	c.Disturbed = disturbed(before, after, "project-"+ID(changed)+"-")
+	seen := false
+	for _, name := range before.Changed(after) {
+		kustomization, _, _ := strings.Cut(name, "/")
+		switch {
+		case slices.Contains(own, kustomization):
+			seen = true
+		case strings.Contains(kustomization, "-load-"):
+			c.Disturbed = append(c.Disturbed, name)
+		}
+	}
+	if !seen {
+		return nil, fmt.Errorf("no object of %s has changed", ID(i))
+	}
 	return c, nil
 }
 
-// quiet waits until every Kustomization has applied the commit.
-func quiet(ctx context.Context, s *stand.Stand, commit string, size int) (time.Duration, error) {
-	begin := time.Now()
-	want := size + size/PerProject + 1 // environments, tenants, root
-	err := s.Eventually(ctx, time.Hour, func(ctx context.Context) error {
-		var all kustomizev1.KustomizationList
-		if err := s.Client.List(ctx, &all, client.InNamespace(stand.Namespace)); err != nil {
-			return err
-		}
-		done := 0
-		for _, k := range all.Items {
-			if strings.HasSuffix(k.Status.LastAppliedRevision, commit) && meta.IsStatusConditionTrue(k.Status.Conditions, fluxmeta.ReadyCondition) {
-				done++
-			}
-		}
-		if done < want {
-			return fmt.Errorf("%d of %d Kustomizations have applied %s", done, want, commit)
-		}
-		return nil
-	})
-	return time.Since(begin), err
-}
-
-// versions maps every object that berth makes in the namespaces of projects to
-// its resourceVersion.
-func versions(ctx context.Context, s *stand.Stand) (map[string]string, error) {
-	found := map[string]string{}
-	for _, kind := range []schema.GroupVersionKind{
-		{Version: "v1", Kind: "Secret"}, {Version: "v1", Kind: "Service"}, {Version: "v1", Kind: "LimitRange"},
-		{Group: "networking.k8s.io", Version: "v1", Kind: "NetworkPolicy"},
-		{Group: "rbac.authorization.k8s.io", Version: "v1", Kind: "RoleBinding"},
-	} {
-		var list metav1.PartialObjectMetadataList
-		list.SetGroupVersionKind(kind)
-		if err := s.Client.List(ctx, &list); err != nil {
-			return nil, err
-		}
-		for _, obj := range list.Items {
-			if strings.HasPrefix(obj.Namespace, "project-load-") {
-				found[obj.Namespace+"/"+kind.Kind+"/"+obj.Name] = obj.ResourceVersion
-			}
-		}
-	}
-	generations, err := deployments(ctx, s)
-	maps.Copy(found, generations)
-	return found, err
-}
-
-// deployments maps them to their generation: their status changes while pods
-// that nothing runs come and go.
-func deployments(ctx context.Context, s *stand.Stand) (map[string]string, error) {
-	var list metav1.PartialObjectMetadataList
-	list.SetGroupVersionKind(schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"})
-	if err := s.Client.List(ctx, &list); err != nil {
+// look makes Flux fetch the tip and says when each Kustomization has applied it.
+func look(ctx context.Context, s *stand.Stand, size int) (map[string]time.Time, error) {
+	commit, err := s.Tip(ctx)
+	if err != nil {
 		return nil, err
 	}
-	found := map[string]string{}
-	for _, obj := range list.Items {
-		if strings.HasPrefix(obj.Namespace, "project-load-") {
-			found[obj.Namespace+"/Deployment/"+obj.Name] = fmt.Sprint(obj.UID, obj.Generation)
-		}
+	if err := s.Fetch(ctx); err != nil {
+		return nil, err
 	}
-	return found, nil
+	all := []string{"projects"}
+	for i := range Projects(size) {
+		all = append(append(all, "tenant-"+ID(i)), workloads(i, size)...)
+	}
+	return s.Follow(ctx, commit, all, limit)
 }
 
-// disturbed lists what changed outside of one project.
-func disturbed(before, after map[string]string, except string) []string {
-	var names []string
-	for name, version := range before {
-		if !strings.HasPrefix(name, except) && after[name] != version {
-			names = append(names, name)
+// latest is how long after begin the last of some, or of all, was.
+func latest(begin time.Time, applied map[string]time.Time, names ...string) time.Duration {
+	var last time.Duration
+	for name, at := range applied {
+		if len(names) == 0 || slices.Contains(names, name) {
+			last = max(last, at.Sub(begin))
 		}
 	}
-	return names
+	return last
 }
 
-// Ignore sets the GitRepository's spec.ignore, to try out what Flux need not
-// unpack.
+// Ignore sets the GitRepository's spec.ignore: what Flux need not unpack.
 func Ignore(ctx context.Context, s *stand.Stand, patterns string) error {
 	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"ignore": patterns}})
 	if err != nil {

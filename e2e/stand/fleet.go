@@ -90,12 +90,19 @@ func CommitTo(ctx context.Context, repository, dir, message string, edit func(di
 	return err
 }
 
+// Fetch asks Flux to fetch now.
+func (s *Stand) Fetch(ctx context.Context) error { return s.Reconcile(ctx, source()) }
+
+func source() *sourcev1.GitRepository {
+	return &sourcev1.GitRepository{ObjectMeta: metav1.ObjectMeta{Name: Namespace, Namespace: Namespace}}
+}
+
 // Sync makes Flux fetch now, and waits until it holds the commit or one after it.
 func (s *Stand) Sync(ctx context.Context, commit string) error {
-	repo := &sourcev1.GitRepository{ObjectMeta: metav1.ObjectMeta{Name: Namespace, Namespace: Namespace}}
-	if err := s.Reconcile(ctx, repo); err != nil {
+	if err := s.Fetch(ctx); err != nil {
 		return err
 	}
+	repo := source()
 	return s.Eventually(ctx, Patience, func(ctx context.Context) error {
 		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(repo), repo); err != nil {
 			return err
@@ -110,13 +117,24 @@ func (s *Stand) Sync(ctx context.Context, commit string) error {
 // includes is nil when a Flux revision (main@sha1:…) is the commit or comes after it.
 func (s *Stand) includes(ctx context.Context, revision, commit string) error {
 	_, have, ok := strings.Cut(revision, "sha1:")
-	if ok && have == commit {
-		return nil
-	}
-	if ok && runGit(ctx, s.Repository(), "merge-base", "--is-ancestor", commit, have) == nil {
+	if ok && (have == commit || s.follows(ctx, have, commit)) {
 		return nil
 	}
 	return fmt.Errorf("at revision %q, not yet at %s", revision, commit)
+}
+
+// follows says whether a commit comes after another. Everybody asks that again
+// and again while he waits, so the answers are kept.
+func (s *Stand) follows(ctx context.Context, have, commit string) bool {
+	pair := [2]string{have, commit}
+	if after, known := s.order.Load(pair); known {
+		return after.(bool)
+	}
+	after := runGit(ctx, s.Repository(), "merge-base", "--is-ancestor", commit, have) == nil
+	if ctx.Err() == nil {
+		s.order.Store(pair, after)
+	}
+	return after
 }
 
 // Reconcile asks Flux to look at an object now.

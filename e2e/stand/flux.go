@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/berth-gitops/berth/e2e/components"
+	"github.com/berth-gitops/berth/e2e/process"
 )
 
 // FluxNamespace is where flux bootstrap puts the controllers.
@@ -31,7 +32,7 @@ type flux struct {
 	concurrent int    // of kustomize-controller; 0 is the program's own default
 	tmp        string // the controllers' temporary folder
 
-	source, kustomize *process
+	source, kustomize *process.Process
 }
 
 // install puts CRDs, namespace and rights into the cluster, as flux install does.
@@ -121,7 +122,7 @@ func fluxObjects() []client.Object {
 
 // start runs both controllers and waits until they are ready.
 func (f *flux) start(ctx context.Context, k *kube, c client.Client) error {
-	ports, err := freePorts(3)
+	ports, err := process.FreePorts(3)
 	if err != nil {
 		return err
 	}
@@ -132,13 +133,13 @@ func (f *flux) start(ctx context.Context, k *kube, c client.Client) error {
 	common := func(health int) []string {
 		return []string{
 			"--watch-all-namespaces=true", "--enable-leader-election=false",
-			"--metrics-addr=127.0.0.1:0", "--health-addr=" + loopback(health), "--events-addr=",
+			"--metrics-addr=127.0.0.1:0", "--health-addr=" + process.Loopback(health), "--events-addr=",
 			"--interval-jitter-percentage=0", "--min-retry-delay=500ms", "--max-retry-delay=5s",
 			"--kube-api-qps=500", "--kube-api-burst=1000",
 		}
 	}
 	f.source, err = f.run(ctx, k, c, f.bin.SourceController, "source-controller", append(common(ports[0]),
-		"--storage-path="+artifacts, "--storage-addr="+loopback(ports[2]), "--storage-adv-addr="+loopback(ports[2])))
+		"--storage-path="+artifacts, "--storage-addr="+process.Loopback(ports[2]), "--storage-adv-addr="+process.Loopback(ports[2])))
 	if err != nil {
 		return err
 	}
@@ -153,7 +154,7 @@ func (f *flux) start(ctx context.Context, k *kube, c client.Client) error {
 	}
 	return eventually(ctx, Patience, f.processes(), func(ctx context.Context) error {
 		for _, port := range ports[:2] {
-			if err := healthy(ctx, http.DefaultClient, "http://"+loopback(port)+"/readyz"); err != nil {
+			if err := healthy(ctx, http.DefaultClient, "http://"+process.Loopback(port)+"/readyz"); err != nil {
 				return err
 			}
 		}
@@ -162,7 +163,7 @@ func (f *flux) start(ctx context.Context, k *kube, c client.Client) error {
 }
 
 // run starts one controller with a token of its own ServiceAccount.
-func (f *flux) run(ctx context.Context, k *kube, c client.Client, program, name string, args []string) (*process, error) {
+func (f *flux) run(ctx context.Context, k *kube, c client.Client, program, name string, args []string) (*process.Process, error) {
 	request := &authenticationv1.TokenRequest{}
 	day := int64(24 * 60 * 60)
 	request.Spec.ExpirationSeconds = &day
@@ -181,15 +182,15 @@ func (f *flux) run(ctx context.Context, k *kube, c client.Client, program, name 
 			return nil, err
 		}
 	}
-	cmd := command(program, args...)
+	cmd := process.Command(program, args...)
 	cmd.Dir = home
 	cmd.Env = []string{"KUBECONFIG=" + kubeconfig, "RUNTIME_NAMESPACE=" + FluxNamespace, "HOME=" + home, "TMPDIR=" + tmp, "PATH=" + os.Getenv("PATH")}
-	return startProcess(f.logs, name, cmd)
+	return process.Start(f.logs, cmd)
 }
 
-func (f *flux) processes() []*process {
-	var all []*process
-	for _, p := range []*process{f.kustomize, f.source} {
+func (f *flux) processes() []*process.Process {
+	var all []*process.Process
+	for _, p := range []*process.Process{f.kustomize, f.source} {
 		if p != nil {
 			all = append(all, p)
 		}
@@ -199,6 +200,6 @@ func (f *flux) processes() []*process {
 
 func (f *flux) stop() {
 	for _, p := range f.processes() {
-		p.kill()
+		p.Kill()
 	}
 }

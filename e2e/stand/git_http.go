@@ -14,6 +14,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/berth-gitops/berth/e2e/process"
 )
 
 // An Account is a name and a password (or token) that a server knows.
@@ -36,6 +38,7 @@ func newBareRepository(ctx context.Context, dir string) error {
 		{"uploadpack.allowFilter", "true"},
 		{"uploadpack.allowAnySHA1InWant", "true"},
 		{"receive.denyNonFastForwards", "true"},
+		{"core.fsync", "none"}, // nothing here must survive a crash
 	} {
 		if err := runGit(ctx, dir, "config", setting[0], setting[1]); err != nil {
 			return err
@@ -67,7 +70,7 @@ func serveGitHTTP(root, logs string, accounts ...Account) (net.Listener, error) 
 		w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
 		http.Error(w, "authentication required", http.StatusUnauthorized)
 	}
-	listener, err := listen()
+	listener, err := process.Listen()
 	if err != nil {
 		return nil, err
 	}

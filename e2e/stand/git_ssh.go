@@ -18,6 +18,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/berth-gitops/berth/e2e/process"
 )
 
 // An SSHServer serves git over SSH on loopback to the holder of one key.
@@ -49,7 +51,7 @@ func ServeGitSSH(root, dir string) (*SSHServer, error) {
 		return nil, errors.New("unknown key")
 	}}
 	s.config.AddHostKey(hostKey)
-	if s.listener, err = listen(); err != nil {
+	if s.listener, err = process.Listen(); err != nil {
 		return nil, err
 	}
 	line := knownhosts.Line([]string{s.listener.Addr().String()}, hostKey.PublicKey())

@@ -18,20 +18,21 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/berth-gitops/berth/e2e/components"
+	"github.com/berth-gitops/berth/e2e/process"
 )
 
 // kube is etcd, kube-apiserver and kube-controller-manager on loopback.
 type kube struct {
 	dir, logs  string
 	bin        *components.Binaries
-	etcd, api  *process
-	manager    *process
+	etcd, api  *process.Process
+	manager    *process.Process
 	admin      *rest.Config
 	kubeconfig string // of the administrator
 }
 
 func (k *kube) start(ctx context.Context) error {
-	ports, err := freePorts(3)
+	ports, err := process.FreePorts(3)
 	if err != nil {
 		return err
 	}
@@ -45,19 +46,19 @@ func (k *kube) start(ctx context.Context) error {
 }
 
 func (k *kube) startEtcd(ctx context.Context, client, peer int) (err error) {
-	k.etcd, err = startProcess(k.logs, "etcd", command(k.bin.Etcd,
+	k.etcd, err = process.Start(k.logs, process.Command(k.bin.Etcd,
 		"--data-dir="+filepath.Join(k.dir, "etcd"),
-		"--listen-client-urls=http://"+loopback(client),
-		"--advertise-client-urls=http://"+loopback(client),
-		"--listen-peer-urls=http://"+loopback(peer),
+		"--listen-client-urls=http://"+process.Loopback(client),
+		"--advertise-client-urls=http://"+process.Loopback(client),
+		"--listen-peer-urls=http://"+process.Loopback(peer),
 		"--unsafe-no-fsync",
 		"--log-level=warn",
 	))
 	if err != nil {
 		return err
 	}
-	return eventually(ctx, Patience, []*process{k.etcd}, func(ctx context.Context) error {
-		return healthy(ctx, http.DefaultClient, "http://"+loopback(client)+"/health")
+	return eventually(ctx, Patience, []*process.Process{k.etcd}, func(ctx context.Context) error {
+		return healthy(ctx, http.DefaultClient, "http://"+process.Loopback(client)+"/health")
 	})
 }
 
@@ -75,8 +76,8 @@ func (k *kube) startAPIServer(ctx context.Context, etcd, port int) error {
 		return err
 	}
 	var err error
-	k.api, err = startProcess(k.logs, "kube-apiserver", command(k.bin.APIServer,
-		"--etcd-servers=http://"+loopback(etcd),
+	k.api, err = process.Start(k.logs, process.Command(k.bin.APIServer,
+		"--etcd-servers=http://"+process.Loopback(etcd),
 		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
 		"--secure-port="+strconv.Itoa(port),
 		"--cert-dir="+pki, // the API server signs its own certificate here
@@ -93,13 +94,13 @@ func (k *kube) startAPIServer(ctx context.Context, etcd, port int) error {
 		return err
 	}
 	certificate := filepath.Join(pki, "apiserver.crt")
-	return eventually(ctx, Patience, []*process{k.etcd, k.api}, func(ctx context.Context) error {
+	return eventually(ctx, Patience, []*process.Process{k.etcd, k.api}, func(ctx context.Context) error {
 		ca, err := os.ReadFile(certificate)
 		if err != nil {
 			return err
 		}
 		k.admin = &rest.Config{
-			Host:            "https://" + loopback(port),
+			Host:            "https://" + process.Loopback(port),
 			BearerToken:     token,
 			TLSClientConfig: rest.TLSClientConfig{CAData: ca},
 			QPS:             -1, // tests poll; the client must not be what they wait for
@@ -120,7 +121,7 @@ func (k *kube) startAPIServer(ctx context.Context, etcd, port int) error {
 // startManager runs the few controllers without which namespaces would not go
 // away and Deployments would not become Pods. There is no kubelet and no scheduler.
 func (k *kube) startManager() (err error) {
-	k.manager, err = startProcess(k.logs, "kube-controller-manager", command(k.bin.ControllerManager,
+	k.manager, err = process.Start(k.logs, process.Command(k.bin.ControllerManager,
 		"--kubeconfig="+k.kubeconfig,
 		"--leader-elect=false",
 		"--secure-port=0",
@@ -132,9 +133,9 @@ func (k *kube) startManager() (err error) {
 	return err
 }
 
-func (k *kube) processes() []*process {
-	var all []*process
-	for _, p := range []*process{k.manager, k.api, k.etcd} {
+func (k *kube) processes() []*process.Process {
+	var all []*process.Process
+	for _, p := range []*process.Process{k.manager, k.api, k.etcd} {
 		if p != nil {
 			all = append(all, p)
 		}
@@ -145,7 +146,7 @@ func (k *kube) processes() []*process {
 // stop kills: nobody will ask this cluster anything again.
 func (k *kube) stop() {
 	for _, p := range k.processes() {
-		p.kill()
+		p.Kill()
 	}
 }
 

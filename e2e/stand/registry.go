@@ -17,6 +17,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/berth-gitops/berth/e2e/process"
 )
 
 // A Registry is a container registry with GHCR's manners: who presents a
@@ -39,7 +41,7 @@ func ServeRegistry(logs string) (*Registry, error) {
 		return nil, err
 	}
 	logger := log.New(logFile, "", log.LstdFlags)
-	listener, err := listen()
+	listener, err := process.Listen()
 	if err != nil {
 		return nil, err
 	}

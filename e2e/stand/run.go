@@ -63,6 +63,7 @@ func (s *Stand) Settings() []string {
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
 		"KUBECONFIG=" + s.Kubeconfig,
 		"BERTH_REPO=" + s.GitURL(),
+		"PLATFORM_KEY_FILE=" + s.PlatformKeyFile(),
 	}
 	if s.ssh != nil {
 		return append(settings,
@@ -84,12 +85,13 @@ func (s *Stand) PlatformKeyFile() string {
 // KeyFile is where `berth init` puts the berth key.
 func (s *Stand) KeyFile() string { return filepath.Join(s.Dir, "config", "berth", "key") }
 
-// Init makes a repository and the cluster berth's: it runs `berth init`, then
-// each command that it prints, and waits until the root Kustomization, which
-// has no project yet, is healthy.
-func (s *Stand) Init(ctx context.Context) error {
-	if err := s.buildBerth(ctx); err != nil {
-		return err
+// Init makes a repository and the cluster berth's, and waits until the root
+// Kustomization, which has no project yet, is healthy.
+func (s *Stand) Init(ctx context.Context) (err error) {
+	if s.Berth == "" {
+		if s.Berth, err = components.Berth(ctx, filepath.Join(s.Dir, "bin")); err != nil {
+			return err
+		}
 	}
 	if err := newBareRepository(ctx, s.Repository()); err != nil {
 		return err
@@ -97,6 +99,23 @@ func (s *Stand) Init(ctx context.Context) error {
 	if err := os.WriteFile(s.passwordFile(), []byte(s.GitUser.Password+"\n"), 0o600); err != nil {
 		return err
 	}
+	if err := s.MakeReady(ctx); err != nil {
+		return err
+	}
+	commit, err := s.Tip(ctx)
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	if err := s.Ready(ctx, commit, "projects"); err != nil {
+		return fmt.Errorf("the root Kustomization without a project: %w", err)
+	}
+	fmt.Fprintf(s.log, "✔ Flux follows the repository (%v)\n", time.Since(begin).Round(100*time.Millisecond))
+	return nil
+}
+
+// MakeReady runs `berth init` and then each command that it prints.
+func (s *Stand) MakeReady(ctx context.Context) error {
 	out, err := s.Do(ctx, "", "init", "--cluster", Cluster, "--flux-url", s.GitURL())
 	if err != nil {
 		return err
@@ -113,30 +132,6 @@ func (s *Stand) Init(ctx context.Context) error {
 		if result.Code != 0 {
 			return fmt.Errorf("a command that berth init prints fails with %d:\n%s%s", result.Code, line, result.Stderr)
 		}
-	}
-	commit, err := s.Tip(ctx)
-	if err != nil {
-		return err
-	}
-	begin := time.Now()
-	if err := s.Ready(ctx, commit, "projects"); err != nil {
-		return fmt.Errorf("the root Kustomization without a project: %w", err)
-	}
-	fmt.Fprintf(s.log, "✔ Flux follows the repository (%v)\n", time.Since(begin).Round(100*time.Millisecond))
-	return nil
-}
-
-// buildBerth compiles the program under test from the parent module.
-func (s *Stand) buildBerth(ctx context.Context) error {
-	module, err := components.ModuleDir(ctx)
-	if err != nil {
-		return err
-	}
-	s.Berth = filepath.Join(s.Dir, "bin", "berth")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", s.Berth, "./cmd/berth")
-	cmd.Dir = filepath.Dir(module)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("building berth: %w\n%s", err, out)
 	}
 	return nil
 }

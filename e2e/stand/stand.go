@@ -18,6 +18,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	kustomizev1 "github.com/fluxcd/kustomize-controller/api/v1"
@@ -29,6 +30,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-gitops/berth/e2e/components"
+	"github.com/berth-gitops/berth/e2e/process"
 )
 
 // Options say how a stand is started. The zero value is good.
@@ -39,10 +41,12 @@ type Options struct {
 	Concurrent int
 	// SSH makes berth and Flux reach the repository over SSH instead of HTTP.
 	SSH bool
-	// TmpDir holds the controllers' temporary files: every reconciliation unpacks
-	// the repository there. Empty is memory (/dev/shm), as docs/capacity.md
-	// advises for clusters, or a folder on disk where that is missing.
-	TmpDir string
+	// Berth is the program under test; when it is empty, Init builds it.
+	Berth string
+	// Disk puts the controllers' temporary files on disk: every reconciliation
+	// unpacks the repository there. Otherwise they are in memory, as
+	// docs/capacity.md advises for clusters, if the machine has enough.
+	Disk bool
 }
 
 // Stand is a running control plane with its servers.
@@ -52,7 +56,7 @@ type Stand struct {
 	Registry   *Registry
 	GitUser    Account // whom the Git server lets in
 	Dir        string  // everything this stand wrote, logs included
-	Berth      string  // the program under test, once Init has built it
+	Berth      string  // the program under test, once Init has run
 
 	bin  *components.Binaries
 	log  io.Writer
@@ -60,6 +64,8 @@ type Stand struct {
 	flux *flux
 	git  net.Listener
 	ssh  *SSHServer // nil unless Options.SSH
+
+	order sync.Map // [2]string of commits → whether the first comes after the second
 }
 
 // Start builds what is missing and starts everything. On an error nothing is
@@ -67,6 +73,9 @@ type Stand struct {
 func Start(ctx context.Context, o Options) (_ *Stand, err error) {
 	if o.Log == nil {
 		o.Log = io.Discard
+	}
+	if err := components.CheckRun(); err != nil {
+		return nil, err
 	}
 	bin, err := components.Ensure(ctx, o.Log)
 	if err != nil {
@@ -76,7 +85,7 @@ func Start(ctx context.Context, o Options) (_ *Stand, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Stand{Dir: dir, bin: bin, log: o.Log, GitUser: Account{"flux", "git-password"}}
+	s := &Stand{Dir: dir, Berth: o.Berth, bin: bin, log: o.Log, GitUser: Account{"flux", "git-password"}}
 	defer func() {
 		if err != nil {
 			s.Stop(true)
@@ -106,8 +115,8 @@ func (s *Stand) start(ctx context.Context, o Options) error {
 	if s.Client, err = client.NewWithWatch(s.kube.admin, client.Options{Scheme: scheme()}); err != nil {
 		return err
 	}
-	s.flux = &flux{dir: filepath.Join(s.Dir, "flux"), logs: s.Logs(), bin: s.bin, concurrent: o.Concurrent, tmp: o.TmpDir}
-	if s.flux.tmp, err = temporaryFolder(o.TmpDir, s.Dir); err != nil {
+	s.flux = &flux{dir: filepath.Join(s.Dir, "flux"), logs: s.Logs(), bin: s.bin, concurrent: o.Concurrent}
+	if s.flux.tmp, err = temporaryFolder(o.Disk); err != nil {
 		return err
 	}
 	if err := s.flux.install(ctx, s.Client); err != nil {
@@ -153,15 +162,12 @@ func (s *Stand) Stop(keep bool) {
 	}
 }
 
-// temporaryFolder makes a new folder below root, or below /dev/shm, or below dir.
-func temporaryFolder(root, dir string) (string, error) {
-	if root == "" {
-		root = "/dev/shm"
+func temporaryFolder(disk bool) (string, error) {
+	const pattern = "berth-e2e-tmp-"
+	if disk {
+		return os.MkdirTemp("", pattern)
 	}
-	if made, err := os.MkdirTemp(root, "berth-e2e-"); err == nil {
-		return made, nil
-	}
-	return os.MkdirTemp(dir, "tmp-")
+	return process.TempDir(pattern)
 }
 
 // Logs is the folder with one log per process.
@@ -170,24 +176,13 @@ func (s *Stand) Logs() string { return filepath.Join(s.Dir, "logs") }
 func (s *Stand) repositories() string { return filepath.Join(s.Dir, "git") }
 
 // processes are those that must not end while the stand is in use.
-func (s *Stand) processes() []*process { return append(s.kube.processes(), s.flux.processes()...) }
-
-// Usage is what a process has used: CPU time since its start, and resident
-// memory in bytes.
-type Usage struct {
-	CPU time.Duration
-	RSS int64
+func (s *Stand) processes() []*process.Process {
+	return append(s.kube.processes(), s.flux.processes()...)
 }
 
-// Usage reads it for the programs whose cost grows with the number of projects.
-func (s *Stand) Usage() (kustomize, source, api Usage) {
-	return s.flux.kustomize.usage(), s.flux.source.usage(), s.kube.api.usage()
-}
-
-// Eventually calls try until it returns nil, and fails with its last error
-// after the limit, or at once when a part of the control plane has died.
-func (s *Stand) Eventually(ctx context.Context, limit time.Duration, try func(context.Context) error) error {
-	return eventually(ctx, limit, s.processes(), try)
+// Usage is what the programs have used whose cost grows with the number of projects.
+func (s *Stand) Usage() (kustomize, source, api process.Usage) {
+	return s.flux.kustomize.Usage(), s.flux.source.Usage(), s.kube.api.Usage()
 }
 
 func scheme() *runtime.Scheme {
