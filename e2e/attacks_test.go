@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Proof 5: every attack of the threat model is tried on the real cluster. An
@@ -80,10 +81,10 @@ func TestAttacks(t *testing.T) {
 		if a.writer == allProjects {
 			owner = newUser("owner-of-" + a.id) // the project is the victim's own
 		}
-		scenes[i] = scene{self: push(t, owner, a.id, "dev"), victim: victim, quay: quay}
+		scenes[i] = scene{self: newProject(owner, a.id, "dev"), victim: victim, quay: quay}
 		all = append(all, scenes[i].self)
 	}
-	t.Cleanup(func() { removeAll(t, all) })
+	createTogether(t, all...)
 	for i, a := range attacks {
 		if a.prepare != nil {
 			a.prepare(t, scenes[i])
@@ -108,6 +109,7 @@ func TestAttacks(t *testing.T) {
 	})
 	must(t, err)
 	must(t, fleet.Sync(t.Context(), commit))
+	begin := time.Now()
 	found := findings(t, "--base", peace)
 
 	outcomes := make([]outcome, len(attacks))
@@ -115,7 +117,7 @@ func TestAttacks(t *testing.T) {
 		scenes[i].commit = commit
 		outcomes[i] = outcome{attack: a, verify: found.of(a.id)}
 		t.Run(a.id, func(t *testing.T) {
-			outcomes[i].words = a.watch(t, scenes[i])
+			outcomes[i].words = a.watch(t, begin, scenes[i])
 			if len(outcomes[i].verify) == 0 && a.commit != nil {
 				t.Error("berth verify lets the commit pass")
 			}
@@ -124,12 +126,13 @@ func TestAttacks(t *testing.T) {
 	must(t, fleet.Ready(t.Context(), commit, append(victim.names(), quay.names()...)...)) // nobody was stopped by all this
 
 	takeDefencesAway(t, attacks, scenes)
+	begin = time.Now()
 	for i, a := range attacks {
 		if a.by == noDefence {
 			continue
 		}
 		t.Run("control/"+a.id, func(t *testing.T) {
-			eventually(t, func(ctx context.Context) error { return a.hit(ctx, scenes[i]) })
+			eventuallySince(t, begin, func(ctx context.Context) error { return a.hit(ctx, scenes[i]) })
 			outcomes[i].control = true
 		})
 	}
@@ -141,14 +144,14 @@ func TestAttacks(t *testing.T) {
 
 // watch waits until the cluster has dealt with the attack, and wants it to have
 // failed; or, where the cluster has no defence, to have succeeded.
-func (a attack) watch(t *testing.T, here scene) string {
+func (a attack) watch(t *testing.T, begin time.Time, here scene) string {
 	t.Helper()
 	if a.by == noDefence {
-		eventually(t, func(ctx context.Context) error { return a.hit(ctx, here) })
+		eventuallySince(t, begin, func(ctx context.Context) error { return a.hit(ctx, here) })
 		return "gets through"
 	}
 	var words string
-	eventually(t, func(ctx context.Context) (err error) {
+	eventuallySince(t, begin, func(ctx context.Context) (err error) {
 		words, err = a.seen(ctx, here)
 		return err
 	})
@@ -163,7 +166,7 @@ func attackTable(outcomes []outcome) string {
 	var out strings.Builder
 	out.WriteString(attackIntroduction)
 	for _, writer := range []string{ownProject, allProjects, platformPaths} {
-		fmt.Fprintf(&out, "\n## Who may write %s\n\n", writer)
+		fmt.Fprintf(&out, "\n## Who may write: %s\n\n", writer)
 		out.WriteString("| attack | what stops it | seen on the cluster | `berth verify` | without the defence |\n|---|---|---|---|---|\n")
 		for _, o := range outcomes {
 			if o.writer != writer {

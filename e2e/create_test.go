@@ -13,15 +13,17 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Proof 1: two users create a project each, Flux applies both, and each pull
-// secret holds its own user's token and pulls its own user's image, no other.
+// Proof 1: the projects of two users are created in one go, Flux applies both,
+// and each pull secret holds its own user's token and pulls its own user's
+// image, no other.
 func TestCreate(t *testing.T) {
-	alice, bob := newUser("alice"), newUser("bob")
-	shop := create(t, alice, "shop", "development", "staging", "production")
-	blog := create(t, bob, "blog", "development", "staging", "production")
+	shop := newProject(newUser("alice"), "shop", "development", "staging", "production")
+	blog := newProject(newUser("bob"), "blog", "development", "staging", "production")
+	createTogether(t, shop, blog)
 	begin := time.Now()
 	settle(t, shop, blog)
 	t.Logf("pushed to applied, 2 projects with 3 environments: %v", time.Since(begin).Round(10*time.Millisecond))
@@ -35,6 +37,7 @@ func TestCreate(t *testing.T) {
 			t.Run(p.namespace(env), func(t *testing.T) {
 				checkNamespace(t, p, env)
 				checkDeployment(t, p, env)
+				checkIngress(t, p, env)
 				credential := checkPullSecret(t, p, env)
 				pull(t, credential, p.image, "")
 				for _, other := range []project{shop, blog} {
@@ -74,6 +77,19 @@ func checkDeployment(t *testing.T, p project, env string) {
 		t.Errorf("image is %s, want %s", got, p.image)
 	}
 	eventually(t, func(ctx context.Context) error { return somePod(ctx, p.namespace(env)) })
+}
+
+// checkIngress wants one in production, which has a host, and nowhere else.
+func checkIngress(t *testing.T, p project, env string) {
+	t.Helper()
+	if env != "production" {
+		must(t, absent(t.Context(), &networkingv1.Ingress{}, p.namespace(env), "app"))
+		return
+	}
+	ingress := get(t, p.namespace(env), "app", &networkingv1.Ingress{})
+	if rules := ingress.Spec.Rules; len(rules) != 1 || rules[0].Host != p.host() {
+		t.Errorf("the Ingress has the rules %v, want the host %s", rules, p.host())
+	}
 }
 
 // somePod is nil once a Pod of the app was admitted.

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -45,6 +45,12 @@ func run(m *testing.M) (code int) {
 		fmt.Fprintln(os.Stderr, "✗", err)
 		return 1
 	}
+	started := fleet
+	release := context.AfterFunc(ctx, func() { // tests do not look at ctx
+		started.Stop(false)
+		os.Exit(130)
+	})
+	defer release()
 	if code := m.Run(); code != 0 {
 		return code
 	}
@@ -103,90 +109,6 @@ func tip(t *testing.T) string {
 	return commit
 }
 
-// A user has an account at the registry.
-type user struct{ name, token string }
-
-func newUser(name string) user {
-	u := user{name, "token-of-" + name + "-" + strings.Repeat("x", 20)}
-	fleet.Registry.Allow(u.name, u.token)
-	return u
-}
-
-// A project was made by `berth create project`.
-type project struct {
-	id           string
-	owner        user
-	image        string
-	environments []string
-}
-
-// create makes a project with a private image and deletes it after the test.
-// Nobody waits for Flux.
-func create(t *testing.T, owner user, id string, environments ...string) project {
-	t.Helper()
-	p := push(t, owner, id, environments...)
-	t.Cleanup(func() { removeAll(t, []project{p}) })
-	return p
-}
-
-// push makes a project that the caller removes himself.
-func push(t *testing.T, owner user, id string, environments ...string) project {
-	t.Helper()
-	p := project{id: id, owner: owner, environments: environments}
-	p.image = fleet.Registry.Host + "/" + owner.name + "/" + id + ":v1"
-	args := []string{"create", "project", id, "--owner", owner.name, "--image", p.image, "--port", "8080",
-		"--registry", fleet.Registry.Host, "--username", owner.name, "--password-stdin"}
-	for _, env := range environments {
-		args = append(args, "--env", env)
-	}
-	berth(t, owner.token+"\n", args...)
-	return p
-}
-
-// removeAll takes projects out of the repository after a test, with whatever it
-// left in their folders. Flux clears the cluster while the next test runs; that
-// it does is checked when all are done.
-func removeAll(t *testing.T, projects []project) {
-	ctx, cancel := context.WithTimeout(context.Background(), stand.Patience)
-	defer cancel()
-	commit, err := fleet.Edit(ctx, "Clean up after a test", func(dir string) error {
-		for _, p := range projects {
-			fleetEntry := filepath.Join(dir, "fleet", stand.Cluster, p.id+".yaml")
-			for _, path := range []string{filepath.Join(dir, "projects", p.id), p.tenant(dir), fleetEntry} {
-				if err := os.RemoveAll(path); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	})
-	if err == nil {
-		err = fleet.Sync(ctx, commit)
-	}
-	if err != nil {
-		t.Errorf("cleaning up: %v", err)
-	}
-}
-
-// names are those of the project's Flux Kustomizations.
-func (p project) names() []string {
-	names := []string{"tenant-" + p.id}
-	for _, env := range p.environments {
-		names = append(names, p.namespace(env))
-	}
-	return names
-}
-
-func (p project) namespace(env string) string { return "project-" + p.id + "-" + env }
-
-func (p project) overlay(dir, env string) string {
-	return filepath.Join(dir, "projects", p.id, "overlays", env)
-}
-
-func (p project) tenant(dir string) string {
-	return filepath.Join(dir, "tenants", stand.Cluster, p.id)
-}
-
 // settle makes Flux fetch the tip and waits until the projects have applied it.
 func settle(t *testing.T, projects ...project) string {
 	t.Helper()
@@ -208,7 +130,15 @@ func get[T client.Object](t *testing.T, namespace, name string, into T) T {
 // eventually polls until try succeeds.
 func eventually(t *testing.T, try func(context.Context) error) {
 	t.Helper()
-	must(t, fleet.Eventually(t.Context(), stand.Patience, try))
+	eventuallySince(t, time.Now(), try)
+}
+
+// eventuallySince polls for what many wait for together: if none of it comes,
+// all have failed a moment after the first.
+func eventuallySince(t *testing.T, begin time.Time, try func(context.Context) error) {
+	t.Helper()
+	left := max(stand.Patience-time.Since(begin), time.Second)
+	must(t, fleet.Eventually(t.Context(), left, try))
 }
 
 // absent is nil when an object is not there.

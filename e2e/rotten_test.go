@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -64,19 +65,20 @@ func rots() []rot {
 	}
 }
 
-// Proof 6: a project that is broken in any way stops no other: with all faults
-// there at once, a change to a healthy project and a new one are applied.
+// Proof 6: a project that is broken in any way stops no other: once all faults
+// are there and Flux has met them, a change to a healthy project and a new one
+// are applied.
 func TestOneRottenProject(t *testing.T) {
 	hank := newUser("hank")
 	steady := create(t, hank, "steady", "dev")
 	var projects []project
 	var scenes []scene
 	for _, r := range rots() {
-		p := push(t, hank, r.id, "dev")
+		p := newProject(hank, r.id, "dev")
 		projects = append(projects, p)
 		scenes = append(scenes, scene{self: p})
 	}
-	t.Cleanup(func() { removeAll(t, projects) })
+	createTogether(t, projects...)
 	settle(t, append(projects, steady)...)
 	hang(t, "project-terminating-dev")
 
@@ -92,23 +94,24 @@ func TestOneRottenProject(t *testing.T) {
 	})
 	must(t, err)
 	must(t, fleet.Sync(t.Context(), commit))
-	newcomer := create(t, hank, "newcomer", "dev")
-	steady.image = fleet.Registry.Host + "/hank/steady:v2"
-	berth(t, "", "create", "project", steady.id, "--image", steady.image)
-
-	settle(t, steady, newcomer)
-	checkDeployment(t, steady, "dev")
-	checkPullSecret(t, newcomer, "dev")
+	begin := time.Now()
 	for i, r := range rots() {
 		here := scenes[i]
 		here.commit = commit
 		t.Run(r.id, func(t *testing.T) {
-			eventually(t, func(ctx context.Context) error {
+			eventuallySince(t, begin, func(ctx context.Context) error {
 				_, err := r.seen(ctx, here)
 				return err
 			})
 		})
 	}
+
+	newcomer := create(t, hank, "newcomer", "dev")
+	steady.image = fleet.Registry.Host + "/hank/steady:v2"
+	berth(t, "", "create", "project", steady.id, "--image", steady.image)
+	settle(t, steady, newcomer)
+	checkDeployment(t, steady, "dev")
+	checkPullSecret(t, newcomer, "dev")
 }
 
 // hang leaves a namespace Terminating until the test ends.

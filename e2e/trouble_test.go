@@ -11,7 +11,6 @@ import (
 	"filippo.io/age"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/berth-gitops/berth/e2e/stand"
@@ -41,7 +40,7 @@ func TestTroubles(t *testing.T) {
 		t.Run(x.id, func(t *testing.T) {
 			x.damage(t, patient)
 			commit := tip(t)
-			must(t, requestFetch(t.Context()))
+			must(t, fleet.Fetch(t.Context()))
 			var words string
 			err := fleet.Eventually(t.Context(), stand.Patience, func(ctx context.Context) (err error) {
 				words, err = x.seen(ctx, scene{self: patient, commit: commit})
@@ -75,10 +74,6 @@ Each message below was seen, and each mend was tried, on a real cluster, with a
 project called ` + "`patient`" + ` and its environment ` + "`dev`" + `.
 `
 
-func requestFetch(ctx context.Context) error {
-	return fleet.Reconcile(ctx, &sourcev1.GitRepository{ObjectMeta: metav1.ObjectMeta{Namespace: stand.Namespace, Name: stand.Namespace}})
-}
-
 // settleNow asks every tier to try again, as the page tells people to, and waits.
 func settleNow(t *testing.T, p project) {
 	t.Helper()
@@ -95,17 +90,23 @@ func anotherPlatformKey(t *testing.T, p project) {
 	must(t, err)
 	file := filepath.Join(t.TempDir(), "key")
 	must(t, os.WriteFile(file, []byte(identity.String()+"\n"), 0o600))
-	setPlatformKey(t, file)
+	replaceSecret(t, "sops-age", "--from-file=age.agekey="+file)
 	must(t, again(t.Context(), "tenant-"+p.id))
 }
 
-// setPlatformKey is the command that `berth init` prints.
-func setPlatformKey(t *testing.T, file string) {
+// replaceSecret puts something else into a Secret of flux-projects.
+func replaceSecret(t *testing.T, name string, content ...string) {
 	t.Helper()
-	secret := kubectl(t, "create", "secret", "generic", "sops-age", "--namespace", stand.Namespace,
-		"--from-file=age.agekey="+file, "--dry-run=client", "--output=yaml")
+	secret := kubectl(t, append([]string{"create", "secret", "generic", name, "--namespace", stand.Namespace,
+		"--dry-run=client", "--output=yaml"}, content...)...)
 	_, err := fleet.Kubectl(t.Context(), secret, "apply", "--filename=-")
 	must(t, err)
+}
+
+// prepareAgain runs `berth init` and what it prints, as the mends say.
+func prepareAgain(t *testing.T, _ project) {
+	t.Helper()
+	must(t, fleet.MakeReady(t.Context()))
 }
 
 // edit commits a fault in the patient's files.

@@ -25,7 +25,7 @@ func troubles() []trouble {
 			mend:   "Install the identity whose recipient stands in `berth.yaml`: `berth init --cluster <name>` prints the command. `age-keygen -y FILE` prints a file's recipient.",
 			damage: anotherPlatformKey,
 			seen:   refused(tenant, "BuildFailed", "identity did not match any of the recipients"),
-			cure:   func(t *testing.T, _ project) { setPlatformKey(t, fleet.PlatformKeyFile()) },
+			cure:   prepareAgain,
 		},
 		{
 			id: "no-key", title: "The platform key is missing", where: tenantPatient,
@@ -33,10 +33,10 @@ func troubles() []trouble {
 			mend:  "Install it: `berth init --cluster <name>` prints the command.",
 			damage: func(t *testing.T, p project) {
 				kubectl(t, "delete", "secret", "sops-age", "--namespace", stand.Namespace)
-				must(t, reconcileTenant(t, p))
+				must(t, again(t.Context(), "tenant-"+p.id))
 			},
 			seen: refused(tenant, "BuildFailed", `secrets "sops-age" not found`),
-			cure: func(t *testing.T, _ project) { setPlatformKey(t, fleet.PlatformKeyFile()) },
+			cure: prepareAgain,
 		},
 		{
 			id: "damaged", title: "A sealed file is damaged", where: projectPatient,
@@ -98,23 +98,13 @@ func troubles() []trouble {
 		},
 		{
 			id: "git", title: "Nothing changes at all", where: "gitrepository/flux-projects",
-			cause:  "Flux cannot fetch the repository: its password or token has expired or was replaced.",
-			mend:   "Install a new one: `berth init --cluster <name>` prints the command.",
-			damage: func(t *testing.T, _ project) { setGitPassword(t, "expired") },
-			seen:   sourceSays("GitOperationFailed", "authentication required"),
-			cure:   func(t *testing.T, _ project) { setGitPassword(t, fleet.GitUser.Password) },
+			cause: "Flux cannot fetch the repository: its password or token has expired or was replaced.",
+			mend:  "Install a new one: `berth init --cluster <name>` prints the command.",
+			damage: func(t *testing.T, _ project) {
+				replaceSecret(t, "flux-projects-git", "--from-literal=username="+fleet.GitUser.Username, "--from-literal=password=expired")
+			},
+			seen: sourceSays("GitOperationFailed", "authentication required"),
+			cure: prepareAgain,
 		},
 	}
-}
-
-func reconcileTenant(t *testing.T, p project) error { return again(t.Context(), "tenant-"+p.id) }
-
-// setGitPassword is the command that `berth init` prints.
-func setGitPassword(t *testing.T, password string) {
-	t.Helper()
-	secret := kubectl(t, "create", "secret", "generic", "flux-projects-git", "--namespace", stand.Namespace,
-		"--from-literal=username="+fleet.GitUser.Username, "--from-literal=password="+password, "--dry-run=client", "--output=yaml")
-	_, err := fleet.Kubectl(t.Context(), secret, "apply", "--filename=-")
-	must(t, err)
-	must(t, requestFetch(t.Context()))
 }
