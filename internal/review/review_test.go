@@ -54,7 +54,7 @@ func newRepository(t *testing.T) *repository {
 	r := &repository{t, fstest.MapFS{}}
 	r.put(generator.PlatformPath, platformYAML)
 	r.put(generator.ProjectPath("shop"), projectYAML)
-	r.render("shop")
+	r.render()
 	return r
 }
 
@@ -69,7 +69,9 @@ func (r *repository) platform() *generator.Platform {
 	return p
 }
 
-func (r *repository) render(id string) {
+// render writes what shop's spec asks for.
+func (r *repository) render() {
+	const id = "shop"
 	r.t.Helper()
 	p, err := generator.ParseProject(generator.ProjectPath(id), r.files[generator.ProjectPath(id)].Data)
 	if err != nil {
@@ -145,7 +147,7 @@ patches:
     metadata: {name: app}
     spec: {template: {spec: {hostNetwork: true}}}
 `)
-	head.render("shop")
+	head.render()
 	head.put("README.md", "hello\n")
 	r := review(t, base, head)
 	for name, got := range map[string]string{"golden.txt": r.Text(), "golden.md": r.Markdown(DefaultLimit)} {
@@ -240,7 +242,7 @@ func TestInjection(t *testing.T) {
 	head.put("projects/shop/components/extra/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [c.yaml]\npatches:\n- patch: |\n    apiVersion: apps/v1\n    kind: Deployment\n    metadata: {name: app, annotations: {evil: "+string(text)+"}}\n")
 	head.put("projects/shop/components/extra/c.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: "+string(text)+"}\ndata: {a: b}\n")
 	head.put("projects/shop/components/extra/"+strings.NewReplacer("/", "", "\n", "").Replace(evil)+".yaml", "a: [\n")
-	head.render("shop")
+	head.render()
 	for _, r := range []*Review{review(t, base, head), withoutBroken(t, base, head)} {
 		markdown := r.Markdown(DefaultLimit)
 		if outside := outsideCode(t, markdown); strings.ContainsAny(outside, "\x1b\u202e\x02\x03") ||
@@ -388,7 +390,7 @@ func TestNoTokenInNames(t *testing.T) {
 	head.put("projects/shop/components/extra/"+token+".txt", "x")
 	head.put("docs/"+token+".txt", "x")
 	head.put("fleet/home/"+token+"/x.txt", "x")
-	head.render("shop")
+	head.render()
 	r := review(t, base, head)
 	asJSON, err := json.Marshal(r)
 	if err != nil {
