@@ -23,7 +23,7 @@ demo: build ## the main job on a throw-away repository with fresh keys
 
 .PHONY: test
 test: lint ## everything that needs no cluster
-	go test -race ./...
+	go test -race -timeout 30m ./...
 	go test -run RandomFaults ./gitrepo -schedules=300   # random faults between writers and server
 	go test -run EveryByte ./sops   # every byte of a seal; too slow with the race detector
 	go test -count=1 ./internal/imports
