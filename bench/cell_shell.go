@@ -21,7 +21,11 @@ func (shellCell) Run(ctx context.Context, s *stand) ([]Row, error) {
 	}
 	var contenders []Contender
 	for _, variant := range [][]string{nil, {"PARALLEL=1"}, {"PARALLEL=1", "SHARED_KEY="}} {
-		c, err := s.shell(ctx, small, variant)
+		repo, err := s.repository(small)
+		if err != nil {
+			return nil, err
+		}
+		c, err := s.shell(ctx, small, repo, variant)
 		if err != nil {
 			return nil, err
 		}
@@ -69,12 +73,38 @@ func (shellCell) Run(ctx context.Context, s *stand) ([]Row, error) {
 // smallFleet is the number of projects in the small repository.
 const smallFleet = 100
 
-// shell is shell.sh with a clone of its own.
-func (s *stand) shell(ctx context.Context, f fleet, env []string) (Contender, error) {
-	repo, err := s.repository(f)
+// localCell is the same where the repository is a folder of this machine.
+type localCell struct{}
+
+func (localCell) Name() string { return "local" }
+
+func (localCell) Run(ctx context.Context, s *stand) ([]Row, error) {
+	small, err := s.fleet(ctx, smallFleet)
 	if err != nil {
 		return nil, err
 	}
+	var repos [2]repository
+	for i := range repos {
+		if repos[i], err = s.repository(small); err != nil {
+			return nil, err
+		}
+		repos[i].url = repos[i].path
+	}
+	pipeline, err := s.shell(ctx, small, repos[0], nil)
+	if err != nil {
+		return nil, err
+	}
+	costs, err := measure(ctx, s, pipeline, s.createCLI("berth, command", repos[1]))
+	if err != nil {
+		return nil, err
+	}
+	return []Row{
+		{"one project × 3 environments, the command, a local repository", wall(costs[1]), "the shell pipeline", wall(costs[0]), Goal{smaller, 20}},
+	}, nil
+}
+
+// shell is shell.sh with a clone of its own.
+func (s *stand) shell(ctx context.Context, f fleet, repo repository, env []string) (Contender, error) {
 	tools, err := s.tools(ctx)
 	if err != nil {
 		return nil, err

@@ -30,6 +30,7 @@ import (
 func cells() []Cell {
 	return []Cell{
 		shellCell{},
+		localCell{},
 		wallCell{},
 		roadsCell{},
 		growthCell{},

@@ -6,6 +6,7 @@ import "strings"
 type capabilities struct {
 	v2      bool
 	filter  bool // partial fetches
+	flat    bool // but no filter of trees by depth other than 0
 	anyWant bool // any object by its id
 	shallow bool
 	raw     string // v0: the list, space separated
@@ -47,7 +48,7 @@ func readAdvert(p *pktReader) (*capabilities, []ref, error) {
 			line, caps.raw, _ = strings.Cut(line, "\x00")
 			caps.readV0()
 		}
-		if refs, err = appendV0Ref(refs, line); err != nil {
+		if refs, err = appendV0Ref(refs, line, p.words); err != nil {
 			return nil, nil, err
 		}
 		if line, t, err = p.line(); err != nil {
@@ -120,7 +121,7 @@ func (c *capabilities) addSymrefs(refs []ref) {
 	}
 }
 
-func appendV0Ref(refs []ref, line string) ([]ref, error) {
+func appendV0Ref(refs []ref, line string, words func(string) string) ([]ref, error) {
 	id, name, ok := strings.Cut(line, " ")
 	h, err := ParseHash(id)
 	switch {
@@ -128,7 +129,7 @@ func appendV0Ref(refs []ref, line string) ([]ref, error) {
 		if strings.HasPrefix(line, "shallow ") {
 			return refs, nil
 		}
-		return nil, failf(ErrNetwork, "not a Git server's answer: ref %q", printable(line))
+		return nil, failf(ErrNetwork, "not a Git server's answer: ref %q", words(line))
 	case name == "capabilities^{}":
 		return refs, nil // what an empty repository says
 	}
@@ -161,7 +162,7 @@ func listV2(c conn, caps *capabilities, prefixes []string) ([]ref, error) {
 		if t != pktData {
 			return refs, nil
 		}
-		ref, err := parseV2Ref(line)
+		ref, err := parseV2Ref(line, p.words)
 		if err != nil {
 			return nil, err
 		}
@@ -181,10 +182,10 @@ func (c *capabilities) command(name string) []byte {
 	return append(req, pktDelim...)
 }
 
-func parseV2Ref(line string) (ref, error) {
+func parseV2Ref(line string, words func(string) string) (ref, error) {
 	f := strings.Split(line, " ")
 	if len(f) < 2 {
-		return ref{}, failf(ErrNetwork, "not a Git server's answer: ref %q", printable(line))
+		return ref{}, failf(ErrNetwork, "not a Git server's answer: ref %q", words(line))
 	}
 	r := ref{name: f[1]}
 	var err error

@@ -76,7 +76,7 @@ func (d *edit) apply(ctx context.Context, w *stage, id Hash, path string) (Hash,
 	case bytes.Equal(tree.data, old.data):
 		return id, nil
 	case indexed:
-		tree.index = old.index.spliced(lines)
+		tree.index = old.index.spliced(lines, len(tree.data))
 	}
 	return w.put(tree, id), nil
 }
@@ -89,7 +89,6 @@ type line struct {
 
 	was      treeEntry // mode 0: nothing of this name
 	from, to int       // its bytes in the old tree; equal: where it belongs
-	at       int       // the number of that entry, where there is an index
 	now      treeEntry // zero id: nothing
 	size     int       // its bytes in the new tree
 }

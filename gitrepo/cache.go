@@ -37,6 +37,8 @@ const (
 	// cachePackFrom is the number of objects from which a fetched pack is
 	// kept as it is.
 	cachePackFrom = 4000
+	// cacheObject is the largest object that is kept by itself.
+	cacheObject = 4 << 20
 	// staleTemp is the age at which a file that was never finished goes.
 	staleTemp = time.Hour
 )
@@ -95,6 +97,7 @@ func (c *cacheDir) write(p *pack) error {
 		c.grown.Add(n)
 		return err
 	}
+	var enc looseEncoder
 	for _, e := range x {
 		if c.has(e.id) {
 			continue
@@ -106,13 +109,21 @@ func (c *cacheDir) write(p *pack) error {
 				return err
 			}
 		}
-		data := encodeLoose(o)
-		c.grown.Add(int64(len(data)))
-		if err := writeFile(c.objects.loosePath(e.id), data); err != nil {
+		if err := c.writeLoose(&enc, e.id, o); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (c *cacheDir) writeLoose(enc *looseEncoder, id Hash, o object) error {
+	if len(o.data) > cacheObject {
+		return nil
+	}
+	c.trim()
+	data := enc.encode(o)
+	c.grown.Add(int64(len(data)))
+	return writeFile(c.objects.loosePath(id), data)
 }
 
 // tip returns the commit that was fetched last, whose objects are likely here.
@@ -140,10 +151,9 @@ func (c *cacheDir) put(made map[Hash]object, gone []Hash) {
 	if c == nil {
 		return
 	}
+	var enc looseEncoder
 	for id, o := range made {
-		data := encodeLoose(o)
-		c.grown.Add(int64(len(data)))
-		if err := writeFile(c.objects.loosePath(id), data); err != nil {
+		if err := c.writeLoose(&enc, id, o); err != nil {
 			c.log.Warn("the cache cannot be written", slog.Any("error", err))
 			return
 		}
@@ -170,7 +180,7 @@ func (c *cacheDir) server() *capabilities {
 	}
 	has := func(w string) bool { return slices.Contains(words, w) }
 	return &capabilities{
-		v2: true, anyWant: true, filter: has("filter"), shallow: has("shallow"), agent: has("agent"), format: has("format"),
+		v2: true, anyWant: true, filter: has("filter"), flat: has("flat"), shallow: has("shallow"), agent: has("agent"), format: has("format"),
 	}
 }
 
@@ -185,7 +195,7 @@ func (c *cacheDir) setServer(caps *capabilities) {
 		return
 	}
 	text := "v2"
-	for word, has := range map[string]bool{"filter": caps.filter, "shallow": caps.shallow, "agent": caps.agent, "format": caps.format} {
+	for word, has := range map[string]bool{"filter": caps.filter, "flat": caps.flat, "shallow": caps.shallow, "agent": caps.agent, "format": caps.format} {
 		if has {
 			text += " " + word
 		}
@@ -217,18 +227,27 @@ func writeFile(name string, data []byte) error {
 	return err
 }
 
-// encodeLoose is the reverse of parseLoose.
-func encodeLoose(o object) []byte {
-	var b bytes.Buffer
-	level := zlib.BestSpeed
-	if o.kind == kindTree && len(o.data) > 16<<10 {
-		level = zlib.NoCompression // it is mostly ids: little to gain
+// looseEncoder is the reverse of parseLoose. It is used again for each object: a
+// compressor clears more than half a megabyte when it is made. Nothing is
+// compressed: small files take a block of the disk anyway, and large trees are
+// mostly ids.
+type looseEncoder struct {
+	buf bytes.Buffer
+	z   *zlib.Writer
+}
+
+// encode returns bytes that are valid until the next call.
+func (e *looseEncoder) encode(o object) []byte {
+	e.buf.Reset()
+	if e.z == nil {
+		e.z, _ = zlib.NewWriterLevel(&e.buf, zlib.NoCompression)
+	} else {
+		e.z.Reset(&e.buf)
 	}
-	z, _ := zlib.NewWriterLevel(&b, level)
-	_, _ = z.Write(objectHeader(o.kind, int64(len(o.data))))
-	_, _ = z.Write(o.data)
-	_ = z.Close()
-	return b.Bytes()
+	_, _ = e.z.Write(objectHeader(o.kind, int64(len(o.data))))
+	_, _ = e.z.Write(o.data)
+	_ = e.z.Close()
+	return e.buf.Bytes()
 }
 
 // trim removes the oldest files when the folder has become too large.

@@ -110,7 +110,7 @@ func TestDamagedCacheIsRebuilt(t *testing.T) {
 				"cut":      func(b []byte) []byte { return b[:rand.IntN(len(b))] },
 				"empty":    func([]byte) []byte { return nil },
 				"nonsense": func([]byte) []byte { return []byte("hello") },
-				"swap":     func([]byte) []byte { return encodeLoose(object{kind: kindBlob, data: []byte("evil")}) },
+				"swap":     func([]byte) []byte { return new(looseEncoder).encode(object{kind: kindBlob, data: []byte("evil")}) },
 			} {
 				for _, f := range cacheFiles(t, o.CacheDir) {
 					b, err := os.ReadFile(f)
@@ -223,5 +223,57 @@ func TestCacheIsTrimmed(t *testing.T) {
 	c.trim()
 	if files := cacheFiles(t, c.objects.dir); len(files) != 1 || files[0] != young {
 		t.Errorf("left: %v", files)
+	}
+}
+
+// TestCacheKeepsNoLargeFiles: a few bytes on the wire can be a large file.
+func TestCacheKeepsNoLargeFiles(t *testing.T) {
+	dir := newBare(t)
+	seed(t, dir, "main", map[string]string{"large": strings.Repeat("0", cacheObject+1), "small": "x"})
+	cache := t.TempDir()
+	tree := mustTip(t, open(t, serveHTTP(t, dir, nil).url(dir), Options{CacheDir: cache}))
+	for _, name := range []string{"large", "small"} {
+		if _, err := tree.ReadFile(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var total int64
+	err := filepath.WalkDir(cache, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		total += info.Size()
+		return err
+	})
+	if err != nil || total > 1<<16 {
+		t.Errorf("%d bytes, %v", total, err)
+	}
+}
+
+// TestCacheThatLostWhatADeltaBuildsOn: a server that gives nothing by its id builds on
+// a commit that we said we have, of which the cache has lost a part.
+func TestCacheThatLostWhatADeltaBuildsOn(t *testing.T) {
+	dir := newBare(t)
+	git(t, dir, "config", "uploadpack.allowFilter", "false")
+	git(t, dir, "config", "uploadpack.allowAnySHA1InWant", "false")
+	text := strings.Repeat("a line that is worth a delta\n", 200)
+	seed(t, dir, "main", map[string]string{"f": text, "g": "x"})
+	cache := t.TempDir()
+	url := serveHTTP(t, dir, dropGitProtocol).url(dir)
+	mustTip(t, open(t, url, Options{CacheDir: cache}))
+	lost := git(t, dir, "rev-parse", "main:f")
+	found, err := filepath.Glob(filepath.Join(cache, "*", lost[:2], lost[2:]))
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	if err := os.Remove(found[0]); err != nil {
+		t.Fatal(err)
+	}
+	seed(t, dir, "main", map[string]string{"f": text + "changed"})
+	git(t, dir, "repack", "-adq")
+	got, err := mustTip(t, open(t, url, Options{CacheDir: cache})).ReadFile("f")
+	if err != nil || string(got) != text+"changed" {
+		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }

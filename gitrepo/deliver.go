@@ -97,14 +97,22 @@ func (t *transaction) lost(err, reread error) error {
 // overtaken handles a branch that somebody else has moved. If our push got
 // there first, under theirs, it has succeeded.
 func (t *transaction) overtaken(ctx context.Context, now tip, cause error) (again bool, err error) {
-	if t.doubt {
-		in, err := t.repo.contains(ctx, now.commit, t.last.commit, t.base.commit)
-		if err != nil {
-			return false, t.lost(cause, err)
+	if t.doubt || !t.base.commit.IsZero() {
+		var ours Hash
+		if t.doubt {
+			ours = t.last.commit
 		}
-		if in {
+		d, err := t.repo.descentOf(ctx, now.commit, ours, t.base.commit)
+		switch {
+		case err != nil:
+			return false, t.lost(cause, err)
+		case d == includes:
 			t.repo.remember(t.branch, now)
 			return false, nil
+		case d == unrelated && !t.base.commit.IsZero():
+			t.repo.remember(t.branch, now)
+			return false, t.lost(failf(ErrRewritten, "%v, which %s was at a moment ago, is not in the history of %v, where it is now",
+				t.base.commit, t.branch, now.commit), nil)
 		}
 	}
 	if t.moved++; t.moved >= maxMoved {

@@ -3,11 +3,15 @@ package gitrepo
 import "fmt"
 
 // Differences returns the paths of the files, links and submodules that are not
-// the same in t and in base, in the order of names. Folders with equal ids are
-// not read, and the others of one level come in one round trip: the cost
-// follows the change.
-func (t *Tree) Differences(base *Tree) ([]string, error) {
-	d := differ{new: t, old: base}
+// the same in t and in base, a tree of the same repository, in the order of
+// names. A folder for which whole returns true is named itself instead of what
+// is in it; whole may be nil. Folders with equal ids are not read, and the
+// others of one level come in one round trip: the cost follows the change.
+func (t *Tree) Differences(base *Tree, whole func(folder string) bool) ([]string, error) {
+	if whole == nil {
+		whole = func(string) bool { return false }
+	}
+	d := differ{new: t, old: base, whole: whole}
 	err := d.load(t.root, base.root)
 	if err == nil {
 		err = d.folder("", t.root, base.root)
@@ -20,6 +24,7 @@ func (t *Tree) Differences(base *Tree) ([]string, error) {
 
 type differ struct {
 	new, old *Tree
+	whole    func(folder string) bool
 	paths    []string
 }
 
@@ -31,22 +36,26 @@ var errTooDifferent = failf(ErrTooLarge, "more than %d files or folders differ",
 
 // load gets all folders that differ, one level after the other.
 func (d *differ) load(a, b Hash) error {
-	newer, older := []Hash{a}, []Hash{b}
-	for len(newer) > 0 {
-		if err := d.new.src.fetch(d.new.ctx, newer, filterExact); err != nil {
+	type folder struct {
+		prefix  string
+		is, was Hash
+	}
+	for level := []folder{{"", a, b}}; len(level) > 0; {
+		ids := make([]Hash, 0, 2*len(level))
+		for _, f := range level {
+			ids = append(ids, f.is, f.was)
+		}
+		if err := d.new.src.fetch(d.new.ctx, ids, filterExact); err != nil {
 			return err
 		}
-		if err := d.old.src.fetch(d.old.ctx, older, filterExact); err != nil {
-			return err
-		}
-		var nextNewer, nextOlder []Hash
-		for i := range newer {
-			err := d.compare(newer[i], older[i], func(is, was treeEntry) error {
-				if len(nextNewer) >= maxDifferences {
+		var next []folder
+		for _, f := range level {
+			err := d.compare(f.is, f.was, func(is, was treeEntry) error {
+				if len(next) >= maxDifferences {
 					return errTooDifferent
 				}
-				if is.isDir() || was.isDir() {
-					nextNewer, nextOlder = append(nextNewer, is.folder()), append(nextOlder, was.folder())
+				if p := f.prefix + nameOf(is, was); (is.isDir() || was.isDir()) && !d.whole(p) {
+					next = append(next, folder{p + "/", is.folder(), was.folder()})
 				}
 				return nil
 			})
@@ -54,9 +63,17 @@ func (d *differ) load(a, b Hash) error {
 				return err
 			}
 		}
-		newer, older = nextNewer, nextOlder
+		level = next
 	}
 	return nil
+}
+
+// nameOf is the name of two entries of which one may not be there.
+func nameOf(is, was treeEntry) string {
+	if is.name == nil {
+		return string(was.name)
+	}
+	return string(is.name)
 }
 
 // folder returns the id of an entry that is a folder, else zero.
@@ -69,12 +86,8 @@ func (e treeEntry) folder() Hash {
 
 func (d *differ) folder(prefix string, a, b Hash) error {
 	return d.compare(a, b, func(is, was treeEntry) error {
-		name := is.name
-		if name == nil {
-			name = was.name
-		}
-		p := prefix + string(name)
-		if is.isDir() || was.isDir() {
+		p := prefix + nameOf(is, was)
+		if (is.isDir() || was.isDir()) && !d.whole(p) {
 			return d.folder(p+"/", is.folder(), was.folder())
 		}
 		if len(d.paths) >= maxDifferences {

@@ -36,7 +36,7 @@ func TestDifferences(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, trees := range [][2]*Tree{{after, before}, {before, after}} {
-				got, err := trees[0].Differences(trees[1])
+				got, err := trees[0].Differences(trees[1], nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -46,7 +46,7 @@ func TestDifferences(t *testing.T) {
 					t.Error(diff)
 				}
 			}
-			if got, err := after.Differences(after); err != nil || got != nil {
+			if got, err := after.Differences(after, nil); err != nil || got != nil {
 				t.Errorf("equal trees: %v %v", got, err)
 			}
 		})

@@ -29,6 +29,9 @@ var (
 	ErrTimeout = errors.New("the server stopped answering")
 	// ErrMoved: other writers were faster at every attempt.
 	ErrMoved = errors.New("the branch kept moving")
+	// ErrRewritten: somebody replaced the branch's history while the change was
+	// being made. Nothing was written on the new one; another call would.
+	ErrRewritten = errors.New("the branch's history was rewritten")
 	// ErrBusy: the server took the push but could not move the branch, for
 	// example because a lock is held or its disk is full; nothing changed.
 	ErrBusy = errors.New("the server could not move the branch")
@@ -134,6 +137,13 @@ type serverError struct{ text string }
 
 func (e *serverError) Error() string { return "the server says: " + e.text }
 
+// What a server says about filters that its settings do not allow
+// (uploadpackfilter in git-config(1)).
+var (
+	errFilterDepth = errors.New("only the filter tree:0 is allowed")
+	errNoFilter    = errors.New("the filter is not allowed")
+)
+
 // classify gives the fatal text of a Git process or server a kind.
 func classify(text string) error {
 	text = strings.TrimSpace(text)
@@ -147,6 +157,12 @@ func classify(text string) error {
 		return false
 	}
 	switch {
+	case has("tree filter allows max depth"):
+		return failf(errFilterDepth, "%s", text)
+	case has("filter 'tree' not supported"):
+		return failf(errNoFilter, "%s", text)
+	case has("not our ref"):
+		return failf(ErrRevisionNotFound, "%s", text)
 	case has("does not appear to be a git repository", "not a git repository", "repository not found",
 		"no such repository", "project you were looking for could not be found", "could not find repository"):
 		return failf(ErrNotFound, "%s", text)

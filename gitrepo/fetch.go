@@ -30,8 +30,11 @@ func (r *remote) fetch(ctx context.Context, q fetchRequest, use func(io.Reader) 
 		return err
 	}
 	defer c.close()
-	if !caps.partial() {
+	switch {
+	case !caps.partial():
 		q.filter = filterNone
+	case caps.flat && q.filter == filterTopDirs:
+		q.filter = filterExact // the trees come by id when they are read
 	}
 	body := q.encodeV0(caps)
 	if caps.v2 {

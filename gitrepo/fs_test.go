@@ -115,7 +115,7 @@ func TestRevisions(t *testing.T) {
 					t.Errorf("%s is %v, want %v", rev, tree.Commit(), want)
 				}
 			}
-			for _, rev := range []string{"none", "../x", "a b", "-x", "", "x.lock", "main@{1}"} {
+			for _, rev := range []string{"none", strings.Repeat("1", 40), "../x", "a b", "-x", "", "x.lock", "main@{1}"} {
 				if _, err := r.At(ctx, rev); !errors.Is(err, ErrRevisionNotFound) {
 					t.Errorf("%q: %v", rev, err)
 				}

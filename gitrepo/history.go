@@ -1,32 +1,53 @@
 package gitrepo
 
-import (
-	"context"
-	"fmt"
-)
+import "context"
 
-// historyDepths are how far contains looks back. Between two looks at a branch
-// others push a few times; the second depth is for the incredible.
+// historyDepths are how far back a history is looked at. Between two looks at a
+// branch others push a few times; the second depth is for the incredible.
 var historyDepths = [...]int{64, 1000}
 
-// contains reports whether commit, made on since, is in the history of head. A
-// branch that left before since and was merged after it leads past both, so not
-// to have met commit in the first look means little while there is more to see.
-func (r *Repo) contains(ctx context.Context, head, commit, since Hash) (bool, error) {
+// descent is how the tip of a branch relates to a commit and to the one that it was
+// made on.
+type descent int
+
+const (
+	unrelated descent = iota // it descends from neither
+	beside                   // from the older one alone
+	includes                 // from both
+)
+
+// descentOf looks for commit, unless it is zero, and for since, on which it was made,
+// in the history of head. A branch that left before since and was merged after it
+// leads past both, so not to have met commit in the first look means little while
+// there is more to see.
+func (r *Repo) descentOf(ctx context.Context, head, commit, since Hash) (descent, error) {
 	met := false
+	if commit.IsZero() {
+		// Nearly always others made one commit, which tells.
+		if _, _, err := r.search(head, commit, since, 2, &met); err != nil || met {
+			return beside, err
+		}
+	}
 	for _, depth := range historyDepths {
-		if err := r.store.history(ctx, head, since, depth); err != nil {
-			return false, r.wrap(err)
+		if err := r.store.history(ctx, []Hash{head}, since, depth); err != nil {
+			return unrelated, r.wrap(err)
 		}
 		found, all, err := r.search(head, commit, since, depth, &met)
-		if err != nil || found || all {
-			return found, err
+		switch {
+		case err != nil:
+			return unrelated, err
+		case found:
+			return includes, nil
+		case met && (all || commit.IsZero()):
+			return beside, nil
+		case all:
+			return unrelated, nil
 		}
 	}
 	if met {
-		return false, nil
+		return beside, nil
 	}
-	return false, r.wrap(fmt.Errorf("the branch's history was rewritten: %v is no longer in it", since))
+	return unrelated, nil
 }
 
 // search looks for commit up to a depth below head, and notes whether it met

@@ -7,7 +7,9 @@ import (
 	"crypto/sha1"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"runtime"
+	"slices"
 	"testing"
 )
 
@@ -89,7 +91,7 @@ func TestTreesThatLie(t *testing.T) {
 				check(t, "read", err, want)
 				_, err = at.ReadDir("d")
 				check(t, "list", err, want)
-				_, err = at.Differences(&Tree{ctx: at.ctx, src: at.src})
+				_, err = at.Differences(&Tree{ctx: at.ctx, src: at.src}, nil)
 				check(t, "compare", err, want)
 				_, _, err = makeTree(context.Background(), r.store, root, map[string][]byte{"d/x": []byte("new")})
 				check(t, "write", err, want)
@@ -114,7 +116,7 @@ func TestTreeBomb(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = tree.Differences(&Tree{ctx: tree.ctx, src: tree.src})
+	_, err = tree.Differences(&Tree{ctx: tree.ctx, src: tree.src}, nil)
 	check(t, "compare", err, ErrTooLarge)
 }
 
@@ -166,6 +168,46 @@ func TestDeltaBomb(t *testing.T) {
 	if used > 3*maxObject {
 		t.Errorf("took %d MiB for a pack of %d", used>>20, len(b)>>20)
 	}
+}
+
+// TestDeltasBeforeTheirBases: each delta stands before its base, so that none can be
+// resolved where it is met. Each must be unpacked a few times, not once for each other.
+func TestDeltasBeforeTheirBases(t *testing.T) {
+	const n = 3000
+	base := object{kind: kindBlob, data: []byte("0")}
+	entries := [][]byte{rawEntry(kindBlob, nil, base.data)}
+	for i := range n {
+		next := object{kind: kindBlob, data: fmt.Appendf(nil, "%d", i+1)}
+		delta := binary.AppendUvarint(binary.AppendUvarint(nil, uint64(len(base.data))), uint64(len(next.data)))
+		delta = append(append(delta, byte(len(next.data))), next.data...)
+		id := base.hash()
+		entries = append(entries, rawEntry(kindRefDelta, id[:], delta))
+		base = next
+	}
+	slices.Reverse(entries)
+	b := packOf(entries...)
+	r := &countingReader{ReaderAt: bytes.NewReader(b)}
+	p := &pack{r: r, size: int64(len(b)), extra: map[Hash]object{}, small: map[Hash]object{}}
+	x, err := p.scan(context.Background())
+	if err != nil || len(x) != n+1 {
+		t.Fatalf("%d objects, %v", len(x), err)
+	}
+	if _, ok, _ := x.find(base.hash()); !ok {
+		t.Error("the last one has another id")
+	}
+	if r.reads > 30*n {
+		t.Errorf("%d reads for %d objects", r.reads, n)
+	}
+}
+
+type countingReader struct {
+	io.ReaderAt
+	reads int
+}
+
+func (r *countingReader) ReadAt(b []byte, at int64) (int, error) {
+	r.reads++
+	return r.ReaderAt.ReadAt(b, at)
 }
 
 // allocated returns how many bytes f asks for.

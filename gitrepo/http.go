@@ -251,7 +251,7 @@ func netFailure(err error) error {
 
 func (c *httpConn) answer(resp *http.Response, contentType string) (*pktReader, error) {
 	if resp.StatusCode != http.StatusOK {
-		return nil, c.t.statusError(resp)
+		return nil, c.statusError(resp)
 	}
 	got, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if got != contentType {
@@ -272,15 +272,15 @@ func (t *httpTransport) hide(text string) string {
 }
 
 // statusError reads the little that a server says about an HTTP failure.
-func (t *httpTransport) statusError(resp *http.Response) error {
+func (c *httpConn) statusError(resp *http.Response) error {
 	text := "HTTP " + printable(resp.Status)
 	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind == "text/plain" {
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+		body, _ := io.ReadAll(io.LimitReader(watchedReader{c.w, resp.Body}, 1<<10))
 		if s := strings.TrimSpace(printable(string(body))); s != "" {
 			text += ": " + s
 		}
 	}
-	text = t.hide(text)
+	text = c.t.hide(text)
 	switch resp.StatusCode {
 	case http.StatusUnauthorized:
 		return failf(ErrAuthentication, "%s", text)

@@ -188,6 +188,24 @@ func TestStalledServerTimesOut(t *testing.T) {
 	}
 }
 
+// TestStalledRefusalTimesOut: a server that says no and then nothing more.
+func TestStalledRefusalTimesOut(t *testing.T) {
+	release := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		w.WriteHeader(http.StatusForbidden)
+		_ = http.NewResponseController(w).Flush()
+		<-release
+	}))
+	defer s.Close()
+	defer close(release)
+	r := open(t, s.URL+"/f.git", Options{IdleTimeout: 50 * time.Millisecond})
+	within(t, "refusal", func() {
+		_, err := r.Tip(context.Background(), "main")
+		check(t, "tip", err, ErrTimeout)
+	})
+}
+
 func TestStalledDialTimesOut(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -2,29 +2,40 @@ package gitrepo
 
 import "context"
 
-// MergeBase returns a newest commit that both a and b descend from, which is a or b
-// itself when one descends from the other. It is the zero Hash when there is none
-// within the last thousand commits of each.
+// MergeBase returns the newest commit that both a and b descend from, which is a or
+// b itself when one descends from the other. It is the zero Hash when there is none,
+// when merges criss-crossed so that there are several, and when it is further back
+// than the last thousand commits: whoever made a could else choose among them.
 func (r *Repo) MergeBase(ctx context.Context, a, b Hash) (Hash, error) {
 	if a == b {
 		return a, nil
 	}
+	// That one was made on the other is told by these two alone.
+	if base, _, err := r.newestCommon(a, b, 2); err != nil || base == a || base == b {
+		return base, err
+	}
 	for _, depth := range historyDepths {
-		var sides [2]map[Hash][]Hash
-		for i, head := range []Hash{a, b} {
-			if err := r.store.history(ctx, head, Hash{}, depth); err != nil {
-				return Hash{}, r.wrap(err)
-			}
-			var err error
-			if sides[i], err = r.ancestors(head, depth); err != nil {
-				return Hash{}, r.wrap(err)
-			}
+		if err := r.store.history(ctx, []Hash{a, b}, Hash{}, depth); err != nil {
+			return Hash{}, r.wrap(err)
 		}
-		if base := newestCommon(sides[0], sides[1]); !base.IsZero() {
-			return base, nil
+		if base, certain, err := r.newestCommon(a, b, depth); err != nil || certain {
+			return base, err
 		}
 	}
 	return Hash{}, nil
+}
+
+// newestCommon is MergeBase as far as a depth and what is known here. certain means
+// that no commit further back can change the answer.
+func (r *Repo) newestCommon(a, b Hash, depth int) (base Hash, certain bool, err error) {
+	var sides [2]map[Hash][]Hash
+	for i, head := range []Hash{a, b} {
+		if sides[i], err = r.ancestors(head, depth); err != nil {
+			return Hash{}, false, r.wrap(err)
+		}
+	}
+	base, certain = newestCommon(sides[0], sides[1])
+	return base, certain, nil
 }
 
 // ancestors returns head and what it descends from, each with its parents, as far as
@@ -56,22 +67,35 @@ func (r *Repo) ancestors(head Hash, depth int) (map[Hash][]Hash, error) {
 	return known, nil
 }
 
-// newestCommon returns a commit of both that no other commit of both descends from.
-// Of several, which a criss-cross of merges makes, it takes the one with the least id.
-func newestCommon(a, b map[Hash][]Hash) Hash {
+// newestCommon returns the one commit of both that no other commit of both descends
+// from. It is certain when all that is on one side only was looked at.
+func newestCommon(a, b map[Hash][]Hash) (base Hash, certain bool) {
 	older := map[Hash]bool{}
-	for id, parents := range a {
-		if _, common := b[id]; common {
+	certain = true
+	for _, side := range []map[Hash][]Hash{a, b} {
+		for id, parents := range side {
+			_, inA := a[id]
+			_, inB := b[id]
 			for _, p := range parents {
-				older[p] = true
+				_, seen := side[p]
+				switch {
+				case inA && inB:
+					older[p] = true
+				case !seen:
+					certain = false
+				}
 			}
 		}
 	}
-	var best Hash
+	several := false
 	for id := range a {
-		if _, common := b[id]; common && !older[id] && (best.IsZero() || string(id[:]) < string(best[:])) {
-			best = id
+		if _, common := b[id]; common && !older[id] {
+			several = several || !base.IsZero()
+			base = id
 		}
 	}
-	return best
+	if several { // or one of them descends from the other by what was not looked at
+		return Hash{}, false
+	}
+	return base, certain
 }

@@ -57,3 +57,56 @@ func TestMergeBase(t *testing.T) {
 		})
 	}
 }
+
+// TestMergeBaseOfACraftedMerge: who makes a change must not choose what it is
+// compared with.
+func TestMergeBaseOfACraftedMerge(t *testing.T) {
+	for _, road := range roads() {
+		t.Run(road.name, func(t *testing.T) {
+			dir := newBare(t)
+			ids := map[string]Hash{}
+			commit := func(name string, parents ...string) {
+				args := []string{"commit-tree", "-m", name, emptyTree.String()}
+				for _, p := range parents {
+					args = append(args, "-p", ids[p].String())
+				}
+				id, err := ParseHash(git(t, dir, args...))
+				if err != nil {
+					t.Fatal(err)
+				}
+				ids[name] = id
+			}
+			_ = gitIn(t, dir, nil, "hash-object", "-t", "tree", "-w", "/dev/null")
+			commit("old")
+			commit("tip", "old")
+			commit("chain 0", "tip")
+			last := ""
+			for i := range historyDepths[0] + 5 { // so long that the first look does not reach tip
+				last = fmt.Sprintf("chain %d", i+1)
+				commit(last, fmt.Sprintf("chain %d", i))
+			}
+			commit("long", last, "old")
+			commit("left", "old")
+			commit("right", "old")
+			commit("main", "left", "right")
+			commit("crossed", "right", "left")
+			for name, id := range ids {
+				if name == "tip" || name == "long" || name == "main" || name == "crossed" {
+					git(t, dir, "branch", name, id.String())
+				}
+			}
+			repo := road.open(t, dir)
+			for _, tt := range []struct{ a, b, want string }{
+				{"tip", "long", "tip"}, {"long", "tip", "tip"}, {"main", "crossed", "none"}, {"tip", "main", "old"},
+			} {
+				if _, err := repo.AtEach(context.Background(), tt.a, tt.b); err != nil {
+					t.Fatal(err)
+				}
+				got, err := repo.MergeBase(context.Background(), ids[tt.a], ids[tt.b])
+				if err != nil || got != ids[tt.want] {
+					t.Errorf("%s and %s: %v %v, want %s", tt.a, tt.b, got, err, tt.want)
+				}
+			}
+		})
+	}
+}

@@ -18,6 +18,10 @@ const maxObject = 256 << 20
 // maxDeltaChain is deeper than any git makes (its default is 50).
 const maxDeltaChain = 4096
 
+// maxChainSize bounds what all objects of one chain may take: a few bytes can ask
+// for the largest object again and again.
+const maxChainSize = 64 * maxObject
+
 // packIndex finds the place of an object in a pack.
 type packIndex interface {
 	find(Hash) (offset int64, found bool, err error)
@@ -107,7 +111,11 @@ func (p *pack) at(off int64, bases *baseCache) (object, error) {
 			off = at
 		}
 	}
+	var made int64
 	for i := len(deltas) - 1; i >= 0; i-- {
+		if made += int64(len(o.data)); made > maxChainSize {
+			return object{}, failf(ErrTooLarge, "a chain of deltas of %d bytes", made)
+		}
 		data, err := applyDelta(o.data, deltas[i])
 		if err != nil {
 			return object{}, fmt.Errorf("%w: %w", ErrDamaged, err)

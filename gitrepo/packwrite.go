@@ -199,6 +199,7 @@ func (w *packWriter) finish() [][]byte {
 func (w *packWriter) settle(s *store, t tip) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	s.follow(t.commit)
 	w.live[t.commit] = true
 	made := make(map[Hash]object, len(w.live))
 	for id := range w.live {

@@ -13,16 +13,39 @@ import (
 // matches comes with everything below it. What does not exist is no error.
 // For a local repository it does nothing.
 func (t *Tree) Prefetch(ctx context.Context, patterns ...string) error {
-	if t.local || t.root.IsZero() {
+	if t.local {
 		return nil
 	}
-	level := map[Hash][][]string{} // tree → patterns that go on below it
+	return prefetch(ctx, t.src, []Hash{t.root}, patterns)
+}
+
+// Prefetch is [Tree.Prefetch] for several trees of this repository, in the round
+// trips of one.
+func (r *Repo) Prefetch(ctx context.Context, trees []*Tree, patterns ...string) error {
+	if r.store.local != nil {
+		return nil
+	}
+	roots := make([]Hash, len(trees))
+	for i, t := range trees {
+		roots[i] = t.root
+	}
+	return prefetch(ctx, r.store, roots, patterns)
+}
+
+func prefetch(ctx context.Context, src source, roots []Hash, patterns []string) error {
+	var split [][]string
 	for _, p := range patterns {
 		p = strings.Trim(p, "/")
 		if _, err := path.Match(p, ""); err != nil || p == "" {
 			return fmt.Errorf("prefetch %q: %w", p, path.ErrBadPattern)
 		}
-		level[t.root] = append(level[t.root], strings.Split(p, "/"))
+		split = append(split, strings.Split(p, "/"))
+	}
+	level := map[Hash][][]string{} // tree → patterns that go on below it
+	for _, root := range roots {
+		if !root.IsZero() {
+			level[root] = split
+		}
 	}
 	var leaves []Hash
 	for len(level) > 0 {
@@ -30,12 +53,12 @@ func (t *Tree) Prefetch(ctx context.Context, patterns ...string) error {
 		for id := range level {
 			trees = append(trees, id)
 		}
-		if err := t.src.fetch(ctx, trees, filterExact); err != nil {
+		if err := src.fetch(ctx, trees, filterExact); err != nil {
 			return err
 		}
 		next := map[Hash][][]string{}
 		for id, below := range level {
-			tree, err := getObject(ctx, t.src, id, kindTree)
+			tree, err := getObject(ctx, src, id, kindTree)
 			if err != nil {
 				return err
 			}
@@ -45,7 +68,7 @@ func (t *Tree) Prefetch(ctx context.Context, patterns ...string) error {
 		}
 		level = next
 	}
-	return fetchWhole(ctx, t.src, leaves)
+	return fetchWhole(ctx, src, leaves)
 }
 
 // descend follows the first part of each pattern into one folder: names are

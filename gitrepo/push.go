@@ -106,6 +106,7 @@ func readReport(p *pktReader, ref string, messages func(string)) (pushReport, er
 		}
 	}}
 	inner := newPktReader(band)
+	inner.hide = p.hide
 	rep.words = p.words
 	for {
 		line, t, err := inner.line()

@@ -94,8 +94,7 @@ func TestWhatAPushCanMeet(t *testing.T) {
 				gitRun(e.t, e.dir, "update-ref", "refs/heads/main", "other")
 				abort()
 			},
-			// The new history is whole and our commit is not in it: done anew.
-			pushes: 2, plans: 2, commits: "", want: errSecondTime,
+			pushes: 1, plans: 1, want: ErrRewritten, also: ErrUncertain, commits: "seed",
 		},
 		"others first": {
 			push: func(e env, n int, w http.ResponseWriter, r *http.Request, git http.Handler) {
@@ -114,7 +113,7 @@ func TestWhatAPushCanMeet(t *testing.T) {
 				}
 				git.ServeHTTP(w, r)
 			},
-			pushes: 2, plans: 2, commits: "mine seed",
+			pushes: 1, plans: 1, want: ErrRewritten, commits: "seed",
 		},
 		"branch deleted first": {
 			push: func(e env, _ int, w http.ResponseWriter, r *http.Request, git http.Handler) {
@@ -185,9 +184,6 @@ func TestWhatAPushCanMeet(t *testing.T) {
 			plans := 0
 			res, err := r.Update(context.Background(), "main", func(fs.FS) (*Change, error) {
 				plans++
-				if plans > 1 && errors.Is(tt.want, errSecondTime) {
-					return nil, errSecondTime
-				}
 				return &Change{Message: "mine", Files: map[string][]byte{"mine": []byte("x")}}, nil
 			})
 			check(t, "update", err, tt.want)
@@ -195,9 +191,6 @@ func TestWhatAPushCanMeet(t *testing.T) {
 				check(t, "update", err, tt.also)
 			} else if errors.Is(err, ErrUncertain) {
 				t.Errorf("is certain: %v", err)
-			}
-			if errors.Is(tt.want, errSecondTime) {
-				pushes++
 			}
 			if pushes != tt.pushes || plans != tt.plans {
 				t.Errorf("%d pushes and %d plans, want %d and %d", pushes, plans, tt.pushes, tt.plans)
@@ -278,4 +271,52 @@ func TestStalePlanErrorBehindADeadServer(t *testing.T) {
 	down = true
 	_, err := r.Update(context.Background(), "main", func(fs.FS) (*Change, error) { return nil, errSecondTime })
 	check(t, "update", err, ErrAuthentication)
+}
+
+// TestErrorsThatRestOnAFailedPush: a job that is in the way of another in its batch
+// is not when the push of both fails.
+func TestErrorsThatRestOnAFailedPush(t *testing.T) {
+	dir := newBare(t)
+	seed(t, dir, "main", map[string]string{"f": "x"})
+	s := serveHTTP(t, dir, scripted(func(_ int, w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		http.Error(w, "no", http.StatusUnauthorized)
+	}))
+	create := func(tip fs.FS) (*Change, error) {
+		if _, err := fs.Stat(tip, "new"); err == nil {
+			return nil, errors.New("it exists")
+		}
+		return &Change{Message: "x", Files: map[string][]byte{"new": []byte("x")}}, nil
+	}
+	broken := errors.New("broken by itself")
+	ctx := context.Background()
+	jobs := []*job{
+		{ctx: ctx, plan: func(fs.FS) (*Change, error) { return nil, broken }}, {ctx: ctx, plan: create}, {ctx: ctx, plan: create},
+	}
+	open(t, s.url(dir), Options{}).run(ctx, "main", jobs)
+	check(t, "first", jobs[0].err, broken)
+	check(t, "second", jobs[1].err, ErrAuthentication)
+	check(t, "third", jobs[2].err, ErrAuthentication)
+}
+
+// TestQueueGoesOnAfterARewrite: the batch that met it fails, the next one does not.
+func TestQueueGoesOnAfterARewrite(t *testing.T) {
+	dir := newBare(t)
+	seed(t, dir, "main", map[string]string{"f": "x"})
+	s := serveHTTP(t, dir, scripted(func(n int, w http.ResponseWriter, r *http.Request, git http.Handler) {
+		if n == 1 {
+			seed(t, dir, "other", map[string]string{"g": "x"})
+			gitRun(t, dir, "update-ref", "refs/heads/main", "other")
+		}
+		git.ServeHTTP(w, r)
+	}))
+	q := NewQueue(context.Background(), open(t, s.url(dir), Options{}), "main", QueueOptions{})
+	defer q.Close()
+	_, err := q.Update(context.Background(), write("first", map[string]string{"a": "1"}))
+	check(t, "first", err, ErrRewritten)
+	if _, err := q.Update(context.Background(), write("second", map[string]string{"b": "1"})); err != nil {
+		t.Error(err)
+	}
+	if got := strings.Fields(git(t, dir, "log", "--format=%s", "main")); strings.Join(got, " ") != "second seed" {
+		t.Errorf("log %q", got)
+	}
 }

@@ -228,7 +228,7 @@ func (s *packScan) whole(e packEntry) error {
 	return err
 }
 
-func (s *packScan) add(o object, off int64) {
+func (s *packScan) add(o object, off int64) Hash {
 	id := o.hash()
 	s.done = append(s.done, memIndexEntry{id, off})
 	if s.kept += int64(len(o.data)) + lruOverhead; s.kept > smallPack {
@@ -237,6 +237,7 @@ func (s *packScan) add(o object, off int64) {
 	if s.p.small != nil {
 		s.p.small[id] = o
 	}
+	return id
 }
 
 func (s *packScan) checkTrailer() error {
@@ -255,47 +256,76 @@ func (s *packScan) checkTrailer() error {
 }
 
 // resolve finds the ids of the deltas. A reference delta may come before its
-// base, so what cannot be resolved is tried again while there is progress.
+// base: then it waits for that, or, when nothing else is left to try, for one
+// outside of the pack.
 func (s *packScan) resolve() (memIndex, error) {
-	s.sort()
-	s.p.index = s.done
+	index := make(placeIndex, len(s.done)+len(s.deltas))
+	for _, e := range s.done {
+		index[e.id] = e.off
+	}
+	s.p.index = index
 	bases := newBaseCache(indexMemory)
-	for last := false; len(s.deltas) > 0; {
-		var later []int64
-		for _, off := range s.deltas {
+	waiting := map[Hash][]int64{}
+	outside := s.p.outside
+	var err error
+	for ready := s.deltas; len(ready) > 0; {
+		var next []int64
+		for _, off := range ready {
 			if err := s.ctx.Err(); err != nil {
 				return nil, err
 			}
-			o, err := s.at(off, bases, last)
+			var lacks Hash
+			s.p.outside = func(base Hash) (object, error) {
+				lacks = base
+				return object{}, errLater
+			}
+			o, err := s.p.at(off, bases)
 			if errors.Is(err, errLater) {
-				later = append(later, off)
+				waiting[lacks] = append(waiting[lacks], off)
 				continue
 			}
 			if err != nil {
 				return nil, err
 			}
-			s.add(o, off)
+			id := s.add(o, off)
+			index[id] = off
+			next = append(next, waiting[id]...)
+			delete(waiting, id)
 		}
-		s.sort()
-		s.p.index = s.done
-		last = len(later) == len(s.deltas)
-		s.deltas = later
+		if ready = next; len(ready) > 0 {
+			continue
+		}
+		if ready, err = s.askOutside(outside, waiting); err != nil {
+			return nil, err
+		}
 	}
+	s.sort()
 	return s.done, nil
 }
 
-var errLater = errors.New("base not indexed yet")
-
-// at resolves one delta; bases outside of the pack are only asked for when
-// nothing else is left to try.
-func (s *packScan) at(off int64, bases *baseCache, last bool) (object, error) {
-	outside := s.p.outside
-	defer func() { s.p.outside = outside }()
-	if !last {
-		s.p.outside = func(Hash) (object, error) { return object{}, errLater }
+// askOutside gets bases that deltas wait for, and returns those deltas. What waits
+// for a base that is not there may wait for one that another delta brings.
+func (s *packScan) askOutside(outside func(Hash) (object, error), waiting map[Hash][]int64) (ready []int64, err error) {
+	for base, offs := range waiting {
+		if outside == nil {
+			return nil, fmt.Errorf("%w: base %v of a delta is missing", ErrDamaged, base)
+		}
+		o, e := outside(base)
+		if e != nil {
+			err = e
+			continue
+		}
+		s.p.extra[base] = o
+		ready = append(ready, offs...)
+		delete(waiting, base)
 	}
-	return s.p.at(off, bases)
+	if len(ready) > 0 {
+		return ready, nil
+	}
+	return nil, err
 }
+
+var errLater = errors.New("base not indexed yet")
 
 func (s *packScan) sort() {
 	sort.Slice(s.done, func(i, j int) bool { return bytes.Compare(s.done[i].id[:], s.done[j].id[:]) < 0 })

@@ -20,6 +20,7 @@ type remote struct {
 	mu      sync.Mutex
 	known   *capabilities // from an earlier conversation, or nil
 	guessed bool          // known is from an earlier process
+	refused error         // a filter that the server advertises and does not allow
 }
 
 // session opens upload-pack and reads its advertisement, unless that is known
@@ -59,12 +60,29 @@ func (r *remote) remembered() *capabilities {
 
 func (r *remote) learn(caps *capabilities) {
 	r.mu.Lock()
+	caps.filter = caps.filter && !errors.Is(r.refused, errNoFilter)
+	caps.flat = errors.Is(r.refused, errFilterDepth)
 	changed := r.known == nil || *r.known != *caps
 	r.known, r.guessed = caps, false
 	r.mu.Unlock()
 	if changed && r.t.stateless() {
 		r.cache.setServer(caps)
 	}
+}
+
+// learnRefusal remembers which filter a failed fetch should have done without, and
+// reports whether to try again: servers do not say beforehand.
+func (r *remote) learnRefusal(err error) bool {
+	r.mu.Lock()
+	if r.known == nil || !r.known.filter || !errors.Is(err, errNoFilter) && (!errors.Is(err, errFilterDepth) || r.known.flat) {
+		r.mu.Unlock()
+		return false
+	}
+	caps := *r.known
+	r.refused = err
+	r.mu.Unlock()
+	r.learn(&caps)
+	return true
 }
 
 // unlearn forgets what an earlier process knew, and reports whether there was

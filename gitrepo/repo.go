@@ -126,46 +126,110 @@ func (r *Repo) tree(ctx context.Context, t tip) *Tree {
 // this order: a full id, a branch, a tag, and a full ref name as
 // refs/pull/1/head.
 func (r *Repo) At(ctx context.Context, revision string) (*Tree, error) {
-	if id, err := ParseHash(revision); err == nil {
-		return r.atCommit(ctx, id, Hash{})
-	}
-	if err := checkRefName(revision); err != nil {
-		return nil, r.wrap(err)
-	}
-	names := []string{"refs/heads/" + revision, "refs/tags/" + revision}
-	if revision == "HEAD" || strings.HasPrefix(revision, "refs/") {
-		names = []string{revision}
-	}
-	refs, err := r.list(ctx, names...)
+	trees, err := r.AtEach(ctx, revision)
 	if err != nil {
 		return nil, err
 	}
+	return trees[0], nil
+}
+
+// AtEach is [Repo.At] for several revisions, in the round trips of one.
+func (r *Repo) AtEach(ctx context.Context, revisions ...string) ([]*Tree, error) {
+	ids, err := r.resolve(ctx, revisions)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.store.commits(ctx, ids, Hash{}); err != nil {
+		return nil, r.wrap(err)
+	}
+	trees := make([]*Tree, len(ids))
+	for i, id := range ids {
+		root, err := r.rootIn(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		trees[i] = r.tree(ctx, tip{id, root})
+	}
+	return trees, nil
+}
+
+// resolve finds the commits that revisions name.
+func (r *Repo) resolve(ctx context.Context, revisions []string) ([]Hash, error) {
+	var names []string
+	for _, revision := range revisions {
+		if _, err := ParseHash(revision); err == nil {
+			continue
+		}
+		if err := checkRefName(revision); err != nil {
+			return nil, r.wrap(err)
+		}
+		names = append(names, refNames(revision)...)
+	}
+	var refs []ref
+	if len(names) > 0 {
+		var err error
+		if refs, err = r.list(ctx, names...); err != nil {
+			return nil, err
+		}
+	}
+	ids := make([]Hash, len(revisions))
+	for i, revision := range revisions {
+		id, err := ParseHash(revision)
+		if err != nil {
+			id = resolved(refs, refNames(revision))
+		}
+		if ids[i] = id; id.IsZero() {
+			return nil, r.noRevision(ctx, revision)
+		}
+	}
+	return ids, nil
+}
+
+// noRevision says what there is instead.
+func (r *Repo) noRevision(ctx context.Context, revision string) error {
+	what := fmt.Sprintf("%q is no branch, tag or full commit id", revision)
+	if branch, ok := strings.CutPrefix(revision, "refs/heads/"); ok {
+		what = fmt.Sprintf("there is no branch %q", branch)
+	}
+	if others, err := r.list(ctx, "refs/heads/"); err == nil && len(others) > 0 {
+		what += "; there is " + someNames(others)
+	}
+	return r.wrap(failf(ErrRevisionNotFound, "%s", what))
+}
+
+// refNames are the refs that a revision may mean, the first that exists counts.
+func refNames(revision string) []string {
+	if revision == "HEAD" || strings.HasPrefix(revision, "refs/") {
+		return []string{revision}
+	}
+	return []string{"refs/heads/" + revision, "refs/tags/" + revision}
+}
+
+func resolved(refs []ref, names []string) Hash {
 	for _, name := range names {
 		for _, ref := range refs {
-			if ref.name == name && !ref.unborn {
-				if !ref.peeled.IsZero() {
-					return r.atCommit(ctx, ref.peeled, Hash{})
-				}
-				return r.atCommit(ctx, ref.id, Hash{})
+			switch {
+			case ref.name != name || ref.unborn:
+			case !ref.peeled.IsZero():
+				return ref.peeled
+			default:
+				return ref.id
 			}
 		}
 	}
-	return nil, r.wrap(failf(ErrRevisionNotFound, "%q is no branch, tag or full commit id", revision))
-}
-
-func (r *Repo) atCommit(ctx context.Context, id, have Hash) (*Tree, error) {
-	root, err := r.rootOf(ctx, id, have)
-	if err != nil {
-		return nil, err
-	}
-	return r.tree(ctx, tip{id, root}), nil
+	return Hash{}
 }
 
 // rootOf fetches a commit with the top of its tree.
 func (r *Repo) rootOf(ctx context.Context, id, have Hash) (Hash, error) {
-	if err := r.store.commit(ctx, id, have); err != nil {
+	if err := r.store.commits(ctx, []Hash{id}, have); err != nil {
 		return Hash{}, r.wrap(err)
 	}
+	return r.rootIn(ctx, id)
+}
+
+// rootIn reads the id of the tree from a commit.
+func (r *Repo) rootIn(ctx context.Context, id Hash) (Hash, error) {
 	data, err := get(ctx, r.store, id, kindCommit)
 	if err != nil {
 		return Hash{}, r.wrap(err)
@@ -195,7 +259,7 @@ func (r *Repo) readTip(ctx context.Context, branch string) (tip, error) {
 	if len(others) == 0 {
 		return tip{}, nil
 	}
-	return tip{}, r.wrap(failf(ErrRevisionNotFound, "there is no branch %q; there is %s", branch, someNames(others)))
+	return tip{}, r.noRevision(ctx, "refs/heads/"+branch)
 }
 
 // readRef asks where a branch is; zero when it does not exist.

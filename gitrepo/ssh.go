@@ -79,6 +79,16 @@ func (t *sshTransport) close() error {
 	return err
 }
 
+// drop gives up a connection that is dead; somebody else may have a new one by now.
+func (t *sshTransport) drop(dead *ssh.Client) {
+	_ = t.dialing.take(context.Background())
+	defer t.dialing.give()
+	_ = dead.Close()
+	if t.client == dead {
+		t.client = nil
+	}
+}
+
 func (t *sshTransport) open(ctx context.Context, service string) (conn, error) {
 	if err := t.sessions.take(ctx); err != nil {
 		return nil, err
@@ -103,7 +113,7 @@ func (t *sshTransport) start(w *watchdog, service string) (conn, error) {
 	}
 	c, err := t.run(w, client, service)
 	if err != nil && kept && w.ctx.Err() == nil {
-		_ = t.close()
+		t.drop(client)
 		if client, _, err = t.dial(w); err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package gitrepo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,10 +27,11 @@ type store struct {
 	spool  string // folder for large packs
 
 	fetching turn // one fetch at a time: the next finds what it brought
+	wide     bool // the listing at the top of a tree was large; guarded by fetching
 
 	mu    sync.Mutex
 	mem   lru[Hash]
-	tip   Hash    // the commit asked for last; guarded by fetching
+	tips  []Hash  // the commits asked for or pushed last
 	packs []*pack // newest last
 }
 
@@ -149,9 +151,9 @@ func (s *store) fetch(ctx context.Context, ids []Hash, filter string) error {
 		n := min(len(ids), maxWants)
 		q := fetchRequest{wants: ids[:n], filter: filter}
 		if !s.remote.byID() {
-			q, n = fetchRequest{wants: []Hash{s.tip}, depth: 1}, len(ids)
+			q, n = s.everything(), len(ids)
 		}
-		if err := s.ask(ctx, q); err != nil {
+		if err := s.askApart(ctx, q); err != nil {
 			return fmt.Errorf("fetch objects: %w", err)
 		}
 		ids = ids[n:]
@@ -159,26 +161,69 @@ func (s *store) fetch(ctx context.Context, ids []Hash, filter string) error {
 	return nil
 }
 
-// commit makes a commit and the listings at the top of its tree available.
+// everything asks a server that gives nothing by its id for all of the last commits.
+func (s *store) everything() fetchRequest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return fetchRequest{wants: s.tips, depth: 1}
+}
+
+// askApart asks for large folders with two requests at once: a server packs
+// each with one core, and looks for likeness between folders that have none.
+func (s *store) askApart(ctx context.Context, q fetchRequest) error {
+	if !s.wide || q.filter != filterExact || len(q.wants) < 2 || !s.remote.partial() {
+		return s.ask(ctx, q)
+	}
+	a, b := q, q
+	half := len(q.wants) / 2
+	a.wants, b.wants = q.wants[:half], q.wants[half:]
+	other := make(chan error, 1)
+	go func() { other <- s.ask(ctx, a) }()
+	err := s.ask(ctx, b)
+	return cmp.Or(<-other, err)
+}
+
+// wideFrom is the size of a pack with the listings at the top of a tree from
+// which the folders further down are taken to be large as well.
+const wideFrom = 128 << 10
+
+// commits makes commits and the listings at the top of their trees available.
 // have is a commit that was made available before, or zero.
-func (s *store) commit(ctx context.Context, id, have Hash) error {
+func (s *store) commits(ctx context.Context, ids []Hash, have Hash) error {
 	if err := s.fetching.take(ctx); err != nil {
 		return err
 	}
 	defer s.fetching.give()
-	s.tip = id
-	if ok, err := s.has(id); ok || err != nil {
+	s.mu.Lock()
+	s.tips = ids
+	s.mu.Unlock()
+	missing, err := s.missing(ids)
+	if err != nil || len(missing) == 0 {
 		return err
 	}
-	q := fetchRequest{wants: []Hash{id}, depth: 1, filter: filterTopDirs}
+	q := fetchRequest{wants: missing, depth: 1, filter: filterTopDirs}
 	if !s.remote.partial() {
 		s.build(&q, have)
 	}
-	if err := s.ask(ctx, q); err != nil {
-		return fmt.Errorf("fetch commit %v: %w", id, err)
+	got, err := s.receive(ctx, q)
+	if err != nil && len(q.haves) > 0 && !final(err) && ctx.Err() == nil {
+		// What it builds on may not be here any more: caches lose things.
+		q.haves, q.shallow = nil, nil
+		got, err = s.receive(ctx, q)
 	}
-	s.cache.setTip(id)
+	if err != nil {
+		return fmt.Errorf("fetch commit %v: %w", missing[0], err)
+	}
+	s.wide = got.size >= wideFrom
+	s.cache.setTip(ids[0])
 	return nil
+}
+
+// follow is told of a commit of ours, which has what the ones before lack.
+func (s *store) follow(commit Hash) {
+	s.mu.Lock()
+	s.tips = []Hash{commit}
+	s.mu.Unlock()
 }
 
 // build lets a server that cannot filter send only what is new since a commit
@@ -197,33 +242,42 @@ func (s *store) build(q *fetchRequest, have Hash) {
 	q.haves, q.shallow = []Hash{have}, []Hash{have}
 }
 
-// ask sends a request and keeps the answer. Only what builds on commits that we
-// have may leave out the bases of deltas. The caller holds s.fetching.
 func (s *store) ask(ctx context.Context, q fetchRequest) error {
+	_, err := s.receive(ctx, q)
+	return err
+}
+
+// receive sends a request and keeps the answer. Only what builds on commits that
+// we have may leave out the bases of deltas. The caller holds s.fetching.
+func (s *store) receive(ctx context.Context, q fetchRequest) (*pack, error) {
 	var got *pack
 	var outside func(Hash) (object, error)
 	if len(q.haves) > 0 {
 		outside = func(base Hash) (object, error) { return s.base(ctx, base) }
 	}
-	err := s.remote.retry(ctx, func() error {
+	ask := func() error {
 		return s.remote.fetch(ctx, q, func(r io.Reader) (err error) {
 			got, err = receivePackStream(ctx, r, s.spool, outside)
 			return err
 		})
-	})
+	}
+	err := s.remote.retry(ctx, ask)
+	if s.remote.learnRefusal(err) {
+		err = s.remote.retry(ctx, ask)
+	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.cache.add(got)
 	if s.absorb(got) {
-		return got.close()
+		return got, got.close()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	got.small = nil
 	s.packs = append(s.packs[:len(s.packs):len(s.packs)], got)
 	s.shed()
-	return nil
+	return got, nil
 }
 
 // absorb keeps the objects of a small pack instead of the pack. Only what can
@@ -287,9 +341,9 @@ func (s *store) close() error {
 	return errors.Join(errs...)
 }
 
-// history fetches the commits from head back to a depth, without their trees
+// history fetches the commits from heads back to a depth, without their trees
 // when the server can filter, else without what since has.
-func (s *store) history(ctx context.Context, head, since Hash, depth int) error {
+func (s *store) history(ctx context.Context, heads []Hash, since Hash, depth int) error {
 	if s.local != nil {
 		return nil
 	}
@@ -297,7 +351,7 @@ func (s *store) history(ctx context.Context, head, since Hash, depth int) error 
 		return err
 	}
 	defer s.fetching.give()
-	q := fetchRequest{wants: []Hash{head}, depth: depth, filter: filterExact}
+	q := fetchRequest{wants: heads, depth: depth, filter: filterExact}
 	if !s.remote.partial() && !since.IsZero() {
 		q.haves = []Hash{since}
 	}

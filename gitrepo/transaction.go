@@ -111,10 +111,13 @@ func (t *transaction) finish(ctx context.Context) {
 	}
 }
 
-// fail gives an error to all jobs that have none of their own.
+// fail gives an error to all jobs that have none of their own. What a job found
+// wrong after another had changed something was perhaps that, which is not so now.
 func (t *transaction) fail(err error) {
+	changed := false
 	for _, j := range t.jobs {
-		if j.err == nil {
+		if j.err == nil || changed {
+			changed = changed || j.result.Changed
 			j.result, j.err = Result{}, err
 		}
 	}

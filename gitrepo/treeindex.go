@@ -1,7 +1,7 @@
 package gitrepo
 
 import (
-	"slices"
+	"sort"
 	"sync"
 )
 
@@ -9,14 +9,18 @@ import (
 // listing of ten thousand folders is looked up many times. It is made once and
 // carried over when the tree changes.
 type treeIndex struct {
-	once    sync.Once
-	offsets []uint32 // of each entry
-	plain   bool     // every name is its own folded form
-	err     error
+	once  sync.Once
+	marks []uint32 // where some entries begin, in order, the first among them
+	plain bool     // every name is its own folded form
+	err   error
 }
 
-// indexFrom is the size from which a tree gets an index.
-const indexFrom = 8 << 10
+const (
+	// indexFrom is the size from which a tree gets an index.
+	indexFrom = 8 << 10
+	// markEvery so many entries is enough: those between two marks are read.
+	markEvery = 16
+)
 
 // checkTree is the function of this name, with the index of a large tree.
 func (o object) checkTree() error {
@@ -32,8 +36,8 @@ func (o object) entry(name string) (treeEntry, bool, error) {
 		return findEntry(o.data, name)
 	}
 	for _, dir := range []bool{true, false} { // a tree has one of them, in different places
-		if i, ok := o.index.search(o.data, name, dir); ok {
-			e, _, err := nextEntry(o.data[o.index.offsets[i]:])
+		if from, to := o.index.search(o.data, name, dir); from < to {
+			e, _, err := nextEntry(o.data[from:])
 			return e, err == nil, err
 		}
 	}
@@ -47,11 +51,13 @@ func (x *treeIndex) build(tree []byte) error {
 }
 
 func (x *treeIndex) read(tree []byte) {
-	x.offsets = make([]uint32, 0, len(tree)/36)
+	x.marks = make([]uint32, 0, len(tree)/36/markEvery)
 	x.plain = true
 	var order treeOrder
-	for rest := tree; len(rest) > 0; {
-		x.offsets = append(x.offsets, uint32(len(tree)-len(rest)))
+	for n, rest := 0, tree; len(rest) > 0; n++ {
+		if n%markEvery == 0 {
+			x.marks = append(x.marks, uint32(len(tree)-len(rest)))
+		}
 		var e treeEntry
 		if e, rest, x.err = nextEntry(rest); x.err == nil {
 			x.err = order.next(e)
@@ -63,24 +69,31 @@ func (x *treeIndex) read(tree []byte) {
 	}
 }
 
-// search returns the number of the entry, or the one before which it belongs.
-func (x *treeIndex) search(tree []byte, name string, dir bool) (int, bool) {
-	return slices.BinarySearchFunc(x.offsets, []byte(name), func(off uint32, name []byte) int {
-		e, _, _ := nextEntry(tree[off:])
-		return compareNames(e.name, e.isDir(), name, dir)
+// search returns where an entry begins and ends; both are the place where it
+// belongs when there is none.
+func (x *treeIndex) search(tree []byte, name string, dir bool) (from, to int) {
+	order := func(at int) (int, int) {
+		e, rest, _ := nextEntry(tree[at:])
+		return compareNames(e.name, e.isDir(), []byte(name), dir), len(tree) - len(rest)
+	}
+	i := sort.Search(len(x.marks), func(i int) bool {
+		c, _ := order(int(x.marks[i]))
+		return c > 0
 	})
-}
-
-// span is where the i-th entry begins and ends.
-func (x *treeIndex) span(tree []byte, i int) (from, to int) {
-	from, to = len(tree), len(tree)
-	if i < len(x.offsets) {
-		from = int(x.offsets[i])
+	if i > 0 {
+		from = int(x.marks[i-1])
 	}
-	if i+1 < len(x.offsets) {
-		to = int(x.offsets[i+1])
+	for from < len(tree) {
+		c, end := order(from)
+		switch {
+		case c == 0:
+			return from, end
+		case c > 0:
+			return from, from
+		}
+		from = end
 	}
-	return from, to
+	return from, from
 }
 
 // locate is what the scan of a small tree does with the index of a large one.
@@ -91,26 +104,23 @@ func (x *treeIndex) locate(tree []byte, lines []line, like *likeness, path strin
 	}
 	for i := range lines {
 		l := &lines[i]
-		var found bool
-		l.at, found = x.search(tree, l.name, l.sub != nil)
-		l.from, l.to = x.span(tree, l.at)
-		if !found {
-			l.to = l.from
-		} else if e, _, err := nextEntry(tree[l.from:]); err != nil {
-			return false, err
-		} else {
-			l.was = e
+		if l.from, l.to = x.search(tree, l.name, l.sub != nil); l.from == l.to {
+			continue
 		}
+		e, _, err := nextEntry(tree[l.from:])
+		if err != nil {
+			return false, err
+		}
+		l.was = e
 	}
 	for i := range lines {
 		// All names of the tree are folded: what is alike has the folded name.
 		fold := string(foldName([]byte(lines[i].name)))
 		for _, dir := range []bool{true, false} {
-			n, found := x.search(tree, fold, dir)
-			if !found {
+			from, to := x.search(tree, fold, dir)
+			if from == to {
 				continue
 			}
-			from, _ := x.span(tree, n)
 			e, _, err := nextEntry(tree[from:])
 			if err == nil {
 				err = like.meet(e, path)
@@ -123,29 +133,31 @@ func (x *treeIndex) locate(tree []byte, lines []line, like *likeness, path strin
 	return true, nil
 }
 
-// spliced is the index of the tree after splice; nil when x was never made.
-func (x *treeIndex) spliced(lines []line) *treeIndex {
-	if x == nil || x.offsets == nil || x.err != nil {
+// spliced is the index of the tree after splice, which has a size; nil when x was
+// never made. New entries are marked, so that the distance does not grow.
+func (x *treeIndex) spliced(lines []line, size int) *treeIndex {
+	if x == nil || x.marks == nil || x.err != nil {
 		return nil
 	}
-	y := &treeIndex{plain: x.plain, offsets: make([]uint32, 0, len(x.offsets)+len(lines))}
+	y := &treeIndex{plain: x.plain, marks: make([]uint32, 0, len(x.marks)+len(lines))}
 	y.once.Do(func() {})
-	at, shift := 0, 0
+	shift, i := 0, 0
 	for _, l := range lines {
-		for ; at < l.at; at++ {
-			y.offsets = append(y.offsets, uint32(int(x.offsets[at])+shift))
+		for ; i < len(x.marks) && int(x.marks[i]) < l.from; i++ {
+			y.marks = append(y.marks, uint32(int(x.marks[i])+shift))
 		}
-		if l.size > 0 {
-			y.offsets = append(y.offsets, uint32(l.from+shift))
-			y.plain = y.plain && isPlain([]byte(l.name))
+		marked := false
+		for ; i < len(x.marks) && int(x.marks[i]) < l.to; i++ {
+			marked = true
 		}
-		if l.to > l.from {
-			at++
+		if at := l.from + shift; (marked || l.size > 0) && at < size {
+			y.marks = append(y.marks, uint32(at))
 		}
+		y.plain = y.plain && (l.size == 0 || isPlain([]byte(l.name)))
 		shift += l.size - (l.to - l.from)
 	}
-	for ; at < len(x.offsets); at++ {
-		y.offsets = append(y.offsets, uint32(int(x.offsets[at])+shift))
+	for ; i < len(x.marks); i++ {
+		y.marks = append(y.marks, uint32(int(x.marks[i])+shift))
 	}
 	return y
 }

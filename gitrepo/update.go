@@ -39,9 +39,9 @@ type Plan func(tip fs.FS) (*Change, error)
 // The first commit of an empty repository creates the branch. In a repository
 // with commits a missing branch is [ErrRevisionNotFound].
 //
-// It does not matter where the tip comes from: should somebody rewrite the
-// branch's history meanwhile, the change is planned on the history that
-// replaced it.
+// Should somebody rewrite the branch's history meanwhile, nothing is written and
+// the error is [ErrRewritten]: a person should know. The next call plans on the
+// history that replaced it.
 //
 // Errors of plan are returned as they are. See the Err variables for the
 // others; after [ErrUncertain], and after a context that ends in the middle of

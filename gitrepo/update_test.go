@@ -34,6 +34,14 @@ func roads() []road {
 			noFilter(t, dir)
 			return open(t, serveHTTP(t, dir, nil).url(dir), Options{})
 		}},
+		{"http with the filter tree:0 alone", func(t testing.TB, dir string) *Repo { // as GitHub
+			git(t, dir, "config", "uploadpackfilter.tree.maxDepth", "0")
+			return open(t, serveHTTP(t, dir, nil).url(dir), Options{})
+		}},
+		{"http without that filter", func(t testing.TB, dir string) *Repo {
+			git(t, dir, "config", "uploadpackfilter.tree.allow", "false")
+			return open(t, serveHTTP(t, dir, nil).url(dir), Options{})
+		}},
 		{"http v0", func(t testing.TB, dir string) *Repo {
 			return open(t, serveHTTP(t, dir, dropGitProtocol).url(dir), Options{})
 		}},
@@ -43,6 +51,10 @@ func roads() []road {
 		}},
 		{"ssh", func(t testing.TB, dir string) *Repo { return openSSH(t, dir, true) }},
 		{"ssh v0", func(t testing.TB, dir string) *Repo { return openSSH(t, dir, false) }},
+		{"ssh with the filter tree:0 alone", func(t testing.TB, dir string) *Repo {
+			git(t, dir, "config", "uploadpackfilter.tree.maxDepth", "0")
+			return openSSH(t, dir, true)
+		}},
 		{"ssh v0 without filter", func(t testing.TB, dir string) *Repo {
 			noFilter(t, dir)
 			return openSSH(t, dir, false)
@@ -148,5 +160,25 @@ func TestFirstCommitIsWhole(t *testing.T) {
 	}
 	if got := git(t, dir, "log", "-1", "--format=%(trailers:key=Berth-Project,valueonly)"); got != "shop" {
 		t.Errorf("git reads the trailer as %q", got)
+	}
+}
+
+// TestPlanReadsWhatWasPushed: the second plan reads a file of the first.
+func TestPlanReadsWhatWasPushed(t *testing.T) {
+	for _, road := range roads() {
+		t.Run(road.name, func(t *testing.T) {
+			dir := newBare(t)
+			r := road.open(t, dir)
+			if _, err := r.Update(context.Background(), "main", write("x", map[string]string{"d/f": "one"})); err != nil {
+				t.Fatal(err)
+			}
+			_, err := r.Update(context.Background(), "main", func(tip fs.FS) (*Change, error) {
+				was, err := fs.ReadFile(tip, "d/f")
+				return &Change{Message: "y", Files: map[string][]byte{"d/f": append(was, " two"...)}}, err
+			})
+			if err != nil || git(t, dir, "show", "main:d/f") != "one two" {
+				t.Error(err, git(t, dir, "show", "main:d/f"))
+			}
+		})
 	}
 }

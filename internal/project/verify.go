@@ -1,6 +1,7 @@
 package project
 
 import (
+	"cmp"
 	"context"
 	"io/fs"
 	"path"
@@ -24,30 +25,28 @@ type Comparison struct {
 // Compare opens the change from base to head, both revisions; an empty head is the
 // branch's tip. What a look at the change reads is fetched in few round trips.
 func (s *Steps) Compare(ctx context.Context, base, head string) (*Comparison, error) {
-	var c Comparison
-	var err error
-	if c.Head, err = s.at(ctx, head); err != nil {
+	trees, err := s.Repo.AtEach(ctx, base, cmp.Or(head, "refs/heads/"+s.Branch))
+	if err != nil {
 		return nil, err
 	}
-	if c.Tip, err = s.Repo.At(ctx, base); err != nil {
-		return nil, err
-	}
+	c := Comparison{Tip: trees[0], Head: trees[1]}
 	if c.Base, err = s.forkPoint(ctx, c.Tip, c.Head); err != nil {
 		return nil, err
 	}
-	if c.Changed, err = c.Head.Differences(c.Base); err != nil {
+	// Projects are fetched whole, so there is no need to ask for each of their folders.
+	differ, err := c.Head.Differences(c.Base, func(folder string) bool { return verify.ProjectOf(folder+"/x") != "" })
+	if err != nil {
 		return nil, err
 	}
 	if err := c.Tip.Prefetch(ctx, generator.PlatformPath); err != nil {
 		return nil, err
 	}
-	wanted := append(touched(c.Changed), generator.PlatformPath)
-	for _, tree := range []*gitrepo.Tree{c.Base, c.Head} {
-		if err := tree.Prefetch(ctx, wanted...); err != nil {
-			return nil, err
-		}
+	wanted := append(touched(differ), generator.PlatformPath)
+	if err := s.Repo.Prefetch(ctx, []*gitrepo.Tree{c.Base, c.Head}, wanted...); err != nil {
+		return nil, err
 	}
-	return &c, nil
+	c.Changed, err = c.Head.Differences(c.Base, nil)
+	return &c, err
 }
 
 // forkPoint is what tip and head share, or tip where they share nothing.
@@ -62,7 +61,8 @@ func (s *Steps) forkPoint(ctx context.Context, tip, head *gitrepo.Tree) (*gitrep
 	return s.Repo.At(ctx, id.String())
 }
 
-// touched names what to fetch for a change: projects as a whole, other files alone.
+// touched names what to fetch for a change: projects as a whole, other files alone. A
+// project may be named by a file or a folder of it.
 func touched(changed []string) []string {
 	var patterns []string
 	seen := map[string]bool{}
@@ -73,7 +73,7 @@ func touched(changed []string) []string {
 		}
 	}
 	for _, name := range changed {
-		id := verify.ProjectOf(name)
+		id := cmp.Or(verify.ProjectOf(name), verify.ProjectOf(name+"/x"))
 		if id == "" || generator.CheckID(id) != nil {
 			add(literal(name))
 			continue
