@@ -2,6 +2,7 @@ package gitrepo
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"net/http"
@@ -275,5 +276,25 @@ func TestCacheThatLostWhatADeltaBuildsOn(t *testing.T) {
 	got, err := mustTip(t, open(t, url, Options{CacheDir: cache})).ReadFile("f")
 	if err != nil || string(got) != text+"changed" {
 		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+// TestCacheRemembersARefusedFilter: the next process does not ask in vain.
+func TestCacheRemembersARefusedFilter(t *testing.T) {
+	dir := newBare(t)
+	git(t, dir, "config", "uploadpackfilter.tree.maxDepth", "0")
+	seed(t, dir, "main", map[string]string{"d/f": "x"})
+	cache := t.TempDir()
+	var c counter
+	url := serveHTTP(t, dir, c.wrap).url(dir)
+	for _, want := range []int64{5, 4} { // refs, the refusal, the commit and two trees
+		seed(t, dir, "main", map[string]string{"d/f": fmt.Sprint("y", want)})
+		c.take()
+		if _, err := mustTip(t, open(t, url, Options{CacheDir: cache})).ReadDir("d"); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.take(); got[1] != want {
+			t.Errorf("%d requests, want %d", got[1], want)
+		}
 	}
 }
