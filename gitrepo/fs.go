@@ -128,12 +128,20 @@ func (t *Tree) list(id Hash) ([]fs.DirEntry, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]fs.DirEntry, 0, len(o.data)/36)
-	for e, err := range entries(o.data) {
-		if err != nil {
+	// A few allocations for all entries, instead of a few for each.
+	names, rest := string(o.data), o.data
+	list := make([]info, 0, len(o.data)/36)
+	for len(rest) > 0 {
+		var e treeEntry
+		if e, rest, err = nextEntry(rest); err != nil {
 			return nil, err
 		}
-		out = append(out, &info{t: t, e: e, name: string(e.name)})
+		end := len(names) - len(rest) - len(e.id) - 1
+		list = append(list, info{t: t, e: e, name: names[end-len(e.name) : end]})
+	}
+	out := make([]fs.DirEntry, len(list))
+	for i := range list {
+		out[i] = &list[i]
 	}
 	slices.SortFunc(out, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return out, nil
