@@ -201,6 +201,22 @@ func (r *Repository) OpenPulls(t testing.TB) map[string][]int64 {
 	return numbers
 }
 
+// AskedToReview returns whose review of a pull request is asked for.
+func (r *Repository) AskedToReview(t testing.TB, number int64) []string {
+	t.Helper()
+	var p struct {
+		Reviewers []struct {
+			Login string `json:"login"`
+		} `json:"requested_reviewers"`
+	}
+	r.must(t, owner, http.MethodGet, fmt.Sprintf("%s/pulls/%d", r.path, number), nil, &p)
+	var names []string
+	for _, u := range p.Reviewers {
+		names = append(names, u.Login)
+	}
+	return names
+}
+
 // all reads the pages of a list until one is empty.
 func all[T any](t testing.TB, r *Repository, list string) []T {
 	t.Helper()
