@@ -136,6 +136,8 @@ func checkRegistry(s string) *fault {
 		return &fault{"has a pattern character; the token would be offered to every host that matches", hint}
 	case strings.ContainsAny(s, "@"):
 		return &fault{"has a user name in it", hint}
+	case s == "index.docker.io" || s == "registry-1.docker.io":
+		return &fault{"is an endpoint of Docker Hub", "write docker.io, as image names have it"}
 	case strings.ToLower(s) != s:
 		return &fault{"has upper-case letters", "write it in lower case"}
 	case len(validation.IsDNS1123Subdomain(host)) > 0:

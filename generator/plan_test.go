@@ -102,7 +102,7 @@ func TestWarnings(t *testing.T) {
 			"project.yaml:10: spec.environments[0].image: has no tag, so it means latest: what runs depends on when a pod starts; name a tag, best with a digest"}},
 		"other registry": {platformDoc, head + "  image: i:1\n  pullSecret: {registry: ghcr.io, username: a}\n" + tail, []string{
 			"project.yaml:7: spec.image: comes from docker.io, but the pull secret is for ghcr.io and will not be used for it; name the registry of the credential, or use an image from there"}},
-		"Docker Hub": {platformDoc, head + "  image: a/b:1\n  pullSecret: {registry: index.docker.io, username: a}\n" + tail, nil},
+		"Docker Hub": {platformDoc, head + "  image: a/b:1\n  pullSecret: {registry: docker.io, username: a}\n" + tail, nil},
 		"port counts": {platformDoc, head + "  image: r.example.com:5000/b:1\n  pullSecret: {registry: r.example.com, username: a}\n" + tail, []string{
 			"project.yaml:7: spec.image: comes from r.example.com:5000, but the pull secret is for r.example.com and will not be used for it; name the registry of the credential, or use an image from there"}},
 		"quota": {platformDoc + "  defaults: {quota: {pods: 2, requests.cpu: 1}}\n", head + "  image: i:1\n" + tail + "    replicas: 3\n    resources: {requests: {cpu: 500m}}\n", []string{

@@ -216,16 +216,8 @@ func imageWarnings(c *collector, field, image string, pull *PullSecret) {
 	case tagged.Tag() == "latest":
 		c.add(field, "name a version, best with a digest", "latest without a digest: what runs depends on when a pod starts")
 	}
-	if host := reference.Domain(named); pull != nil && host != dockerHub(pull.Registry) {
+	if host := reference.Domain(named); pull != nil && host != pull.Registry {
 		c.add(field, "name the registry of the credential, or use an image from there",
 			"comes from %s, but the pull secret is for %s and will not be used for it", host, pull.Registry)
 	}
-}
-
-// dockerHub maps Docker Hub's host names to the one that references carry.
-func dockerHub(host string) string {
-	if host == "index.docker.io" || host == "registry-1.docker.io" {
-		return "docker.io"
-	}
-	return host
 }

@@ -107,11 +107,11 @@ func TestProjectStrings(t *testing.T) {
 			},
 		},
 		"spec.pullSecret.registry": {
-			[]string{"ghcr.io", "docker.io", "index.docker.io", "registry.example.com:5000", "localhost", "localhost:5000", "10.0.0.1:5000", "registry:5000", "a-registry.cn-hangzhou.cr.aliyuncs.com"},
+			[]string{"ghcr.io", "docker.io", "registry.example.com:5000", "localhost", "localhost:5000", "10.0.0.1:5000", "registry:5000", "a-registry.cn-hangzhou.cr.aliyuncs.com"},
 			map[string]string{
 				"": "is required", "https://ghcr.io": "scheme", "ghcr.io/": "path", "ghcr.io/alice": "path", "*.io": "pattern", "ghcr.i?": "pattern",
 				"[g]hcr.io": "pattern", "GHCR.io": "upper-case", "ghcr.io:": "port", "ghcr.io:0": "port", "ghcr.io:65536": "port", "ghcr.io:080": "port",
-				"ghcr.io:a": "port", "a@ghcr.io": "user name", "ghcr .io": "not a host", "ghcr.io\n": "not a host", "ghcr..io": "not a host", "registry": "neither a dot nor a port",
+				"ghcr.io:a": "port", "a@ghcr.io": "user name", "ghcr .io": "not a host", "ghcr.io\n": "not a host", "ghcr..io": "not a host", "registry": "neither a dot nor a port", "index.docker.io": "write docker.io", "registry-1.docker.io": "write docker.io",
 				"a:b:1": "port", "ghcr.io.": "not a host",
 			},
 		},
