@@ -260,12 +260,16 @@ func checkRecipient(s string) *fault {
 	return nil
 }
 
+// checkPublicKey looks at the form only. Errors show public keys, so nothing
+// else may pass for one.
 func checkPublicKey(s string) *fault {
-	word := func(r rune) bool {
-		return isLowerOrDigit(r) || r >= 'A' && r <= 'Z' || strings.ContainsRune("+/=_.:-", r)
-	}
-	if s == "" || len(s) > 255 || !madeOf(s, word) {
-		return &fault{"is not a public key of berth", "it is one word, as berth prints it"}
+	base64 := func(r rune) bool { return isLowerOrDigit(r) || r >= 'A' && r <= 'Z' || r == '_' || r == '-' }
+	rest, ok := strings.CutPrefix(s, "berth-pub-1")
+	switch {
+	case strings.Contains(s, "BERTH-SECRET-KEY"):
+		return &fault{"has the berth key itself, which is secret", "write its public key, the second line of the key file; if others have seen this one, make a new key"}
+	case !ok || rest == "" || len(s) > 255 || !madeOf(rest, base64):
+		return &fault{"is not a public key of berth", "it begins with berth-pub-1 and is one word, as in the second line of the key file"}
 	}
 	return nil
 }

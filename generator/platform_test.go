@@ -36,8 +36,12 @@ func TestPlatformStrings(t *testing.T) {
 		},
 		"spec.publicKeys[0]": {
 			func(p *generator.Platform, s string) { p.Spec.PublicKeys = []string{s} },
-			[]string{"berth-pub-1qqqq", "MCowBQYDK2VwAyEA+/="},
-			map[string]string{"": "public key", "a b": "public key", "a\nb": "public key", "a,b": "public key", strings.Repeat("a", 256): "public key"},
+			[]string{"berth-pub-1qqqq", "berth-pub-1HDZrNXBasm1DlVhfL_MEMQ46LhEiQAADi_wMW0X2OQ3pKRi3"},
+			map[string]string{
+				"": "public key", "berth-pub-1": "public key", "berth-pub-1a b": "public key", "berth-pub-1a\nb": "public key", "berth-pub-1a,b": "public key",
+				"berth-pub-1" + strings.Repeat("a", 256): "public key", "MCowBQYDK2VwAyEA+/=": "begins with berth-pub-1",
+				"BERTH-SECRET-KEY-1HDZrNXBasm1DlVhfL_MEMQ46LhEiQAADi_wMW0X2OQ3pKRi3": "is secret",
+			},
 		},
 		"spec.clusters[0].name": {
 			cluster(func(c *generator.Cluster, s string) { c.Name = s }),
@@ -121,6 +125,8 @@ func TestPlatformStrings(t *testing.T) {
 			_, err := generator.MergePlatform("f", nil, p)
 			if err == nil || !strings.Contains(err.Error(), "f: "+field) || !strings.Contains(err.Error(), reason) {
 				t.Errorf("%s %q: got %v, want a word about %q", field, value, err, reason)
+			} else if strings.Contains(value, "SECRET") && strings.Contains(err.Error(), value) {
+				t.Errorf("%s: a secret is in the error %v", field, err)
 			}
 		}
 	}
