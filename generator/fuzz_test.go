@@ -166,7 +166,7 @@ func checkTarget(t *testing.T, p *generator.Project, target generator.Target, bu
 	vars, _ := at(t, app, "env").([]any)
 	for _, v := range vars {
 		value, _ := at(t, v, "value").(string)
-		got[at(t, v, "name").(string)] = value
+		got[at(t, v, "name").(string)] = expand(value)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("environment variables (-want +got):\n%s", diff)

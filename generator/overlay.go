@@ -2,6 +2,7 @@ package generator
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/distribution/reference"
 	corev1 "k8s.io/api/core/v1"
@@ -179,9 +180,19 @@ func (e *environment) podPatch() podSpecPatch {
 func (e *environment) envVars() []corev1.EnvVar {
 	var vars []corev1.EnvVar
 	for _, name := range sortedKeys(e.env) {
-		vars = append(vars, corev1.EnvVar{Name: name, Value: e.env[name]})
+		vars = append(vars, corev1.EnvVar{Name: name, Value: plainText(e.env[name])})
 	}
 	return vars
+}
+
+// plainText writes a variable's value so that the kubelet, which takes $(NAME)
+// for a reference and $$ for $, makes of it what it was. Doubling every $ does;
+// values without either are left alone.
+func plainText(value string) string {
+	if !strings.Contains(value, "$$") && !strings.Contains(value, "$(") {
+		return value
+	}
+	return strings.ReplaceAll(value, "$", "$$")
 }
 
 // ports gives the port called http the project's number and keeps the

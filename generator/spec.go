@@ -33,7 +33,8 @@ type ProjectSpec struct {
 	Port int32 `json:"port,omitempty"`
 	// PullSecret says that the image is private; nil means public.
 	PullSecret *PullSecret `json:"pullSecret,omitempty"`
-	// Env is the environment of the container in every environment.
+	// Env is the environment of the container in every environment. Values
+	// are plain text: $(NAME) in one is no reference to another.
 	Env map[string]string `json:"env,omitempty"`
 	// Components are folders of projects/<id>/components/ to build in.
 	Components []string `json:"components,omitempty"`
