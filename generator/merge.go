@@ -116,15 +116,15 @@ func styleOf(prior []byte, root *yaml.Node) (yamlStyle, []byte, error) {
 	return best, closest, nil
 }
 
-// sameLines counts the lines of b that a has too.
+// sameLines counts the lines of b that a has too, whatever their line breaks.
 func sameLines(a, b []byte) int {
-	lines := map[string]bool{}
-	for _, line := range bytes.Split(a, []byte("\n")) {
-		lines[string(line)] = true
+	had := map[string]bool{}
+	for _, line := range unbroken(lines(a)) {
+		had[line] = true
 	}
 	n := 0
-	for _, line := range bytes.Split(b, []byte("\n")) {
-		if lines[string(line)] {
+	for _, line := range unbroken(lines(b)) {
+		if had[line] {
 			n++
 		}
 	}

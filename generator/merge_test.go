@@ -109,6 +109,18 @@ func TestMergeEncodings(t *testing.T) {
 			if diff := cmp.Diff(want, string(got)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
+			if strings.HasSuffix(prior, "lines") {
+				return // what comes after a text adds a line break to it
+			}
+			p = mustProject(t, prior)
+			p.Spec.Environments = append(p.Spec.Environments, generator.Environment{Name: "staging"})
+			if got, err = generator.MergeProject("f", []byte(prior), p); err != nil {
+				t.Fatal(err)
+			}
+			want = change(strings.Replace(written, "          lines\n", "          lines\n    - name: staging\n", 1))
+			if diff := cmp.Diff(want, string(got)); diff != "" {
+				t.Errorf("insertion, -want +got:\n%s", diff)
+			}
 		})
 	}
 }
@@ -239,5 +251,22 @@ func TestMergeRefuses(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestMergeBehindTheLastLine: a last line without a line break gets one when
+// something follows.
+func TestMergeBehindTheLastLine(t *testing.T) {
+	for _, lineBreak := range []string{"\n", "\r\n"} {
+		prior := strings.ReplaceAll(head+"  image:   i:1\n\n  environments:\n    - name: production", "\n", lineBreak)
+		p := mustProject(t, prior)
+		p.Spec.Environments = append(p.Spec.Environments, generator.Environment{Name: "staging"})
+		got, err := generator.MergeProject("f", []byte(prior), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(prior+lineBreak+"    - name: staging"+lineBreak, string(got)); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
 	}
 }

@@ -34,6 +34,11 @@ func restore(prior, before, after []byte) []byte {
 		}
 		pi, bi, ai = nextP+1, i+1, nextA+1
 	}
+	for i := range len(out) - 1 {
+		if !strings.HasSuffix(out[i], "\n") { // prior's last line is not the last any more
+			out[i] += a[0][len(unbroken(a[:1])[0]):]
+		}
+	}
 	return []byte(strings.Join(out, ""))
 }
 
