@@ -43,7 +43,9 @@
 // fingerprint v1", namespace, name, generation, the number of recipients, the
 // recipients in order, and the dockerconfigjson. In both, each part has its
 // length in front, as eight bytes, big-endian. The generation counts the seals
-// of one path, so a restored older file is known as one.
+// of one path, so a restored older file is known as one. Where a file was
+// deleted, or could not be read any more, the count starts anew; what is older
+// can then be told by lastmodified, which is signed too and never goes back.
 //
 // The MAC is SOPS' full one: it covers the metadata. Flux does not check it,
 // [Open] does. It leaves out the names of fields and the comments, which the

@@ -63,7 +63,7 @@ func (s *Sealer) ProjectKey(prior []byte, req KeyRequest) (ProjectKeySeal, error
 			return ProjectKeySeal{Data: prior, Recipient: past.info.Recipient, Kept: true, Generation: past.info.Generation}, nil
 		}
 	}
-	data, recipient, err := s.makeProjectKey(req, recipients, past.next)
+	data, recipient, err := s.makeProjectKey(req, recipients, past)
 	if err != nil {
 		return ProjectKeySeal{}, fmt.Errorf("%s: project key of %s: %w", req.Path, req.Project, err)
 	}
@@ -72,21 +72,20 @@ func (s *Sealer) ProjectKey(prior []byte, req KeyRequest) (ProjectKeySeal, error
 
 // makeProjectKey makes and wraps a new identity: a hybrid one when all the
 // recipients are, since it would be the weak link otherwise.
-func (s *Sealer) makeProjectKey(req KeyRequest, recipients []string, generation int) (data []byte, recipient string, err error) {
-	now := s.now()
-	identity, recipient, err := newIdentity(allHybrid(recipients), now)
+func (s *Sealer) makeProjectKey(req KeyRequest, recipients []string, past past) (data []byte, recipient string, err error) {
+	identity, recipient, err := newIdentity(allHybrid(recipients), past.at)
 	if err != nil {
 		return nil, "", err
 	}
 	secret := plainSecret{
 		name: req.Name, namespace: req.Namespace, typ: typeProjectKey,
 		annotations: []annotation{
-			{annGeneration, strconv.Itoa(generation)}, {annOwner, req.Owner}, {annProject, req.Project}, {annRecipient, recipient},
+			{annGeneration, strconv.Itoa(past.next)}, {annOwner, req.Owner}, {annProject, req.Project}, {annRecipient, recipient},
 		},
 		dataKey: dataProjectKey,
 		value:   base64.StdEncoding.EncodeToString(identity),
 	}
-	data, err = s.sealAndSign(req.Path, &secret, recipients, generation, now)
+	data, err = s.sealAndSign(req.Path, &secret, recipients, past)
 	return data, recipient, err
 }
 
@@ -130,7 +129,7 @@ func (s *Sealer) PullSecret(prior []byte, req SecretRequest, token *Token) (Seal
 		return Seal{}, fmt.Errorf("%s: the pull secret of %s %s must be sealed (%s): %w for %s at %s was given",
 			req.Path, req.Project, req.Environment, past.reason, ErrNoToken, req.Username, req.Registry)
 	}
-	data, err := s.makePullSecret(req, credential, past.next)
+	data, err := s.makePullSecret(req, credential, past)
 	if err != nil {
 		return Seal{}, fmt.Errorf("%s: pull secret of %s %s: %w", req.Path, req.Project, req.Environment, err)
 	}
@@ -161,7 +160,7 @@ func (s *Sealer) compareToken(info *Info, req SecretRequest, credential Credenti
 	return "other token", nil
 }
 
-func (s *Sealer) makePullSecret(req SecretRequest, credential Credential, generation int) ([]byte, error) {
+func (s *Sealer) makePullSecret(req SecretRequest, credential Credential, past past) ([]byte, error) {
 	config, err := credential.dockerConfig()
 	if err != nil {
 		return nil, err
@@ -170,28 +169,28 @@ func (s *Sealer) makePullSecret(req SecretRequest, credential Credential, genera
 	secret := plainSecret{
 		name: req.Name, namespace: req.Namespace, typ: typePullSecret,
 		annotations: []annotation{
-			{annFingerprint, s.key.current().fingerprintOf(req.Namespace, req.Name, generation, recipients, config)},
-			{annGeneration, strconv.Itoa(generation)}, {annOwner, req.Owner}, {annRegistry, req.Registry}, {annUsername, req.Username},
+			{annFingerprint, s.key.current().fingerprintOf(req.Namespace, req.Name, past.next, recipients, config)},
+			{annGeneration, strconv.Itoa(past.next)}, {annOwner, req.Owner}, {annRegistry, req.Registry}, {annUsername, req.Username},
 		},
 		dataKey: dataPullSecret,
 		value:   base64.StdEncoding.EncodeToString(config),
 	}
-	return s.sealAndSign(req.Path, &secret, recipients, generation, s.now())
+	return s.sealAndSign(req.Path, &secret, recipients, past)
 }
 
 // sealAndSign refuses to sign with a key that this platform does not trust:
 // the file would fail every later check.
-func (s *Sealer) sealAndSign(path string, secret *plainSecret, recipients []string, generation int, now time.Time) ([]byte, error) {
+func (s *Sealer) sealAndSign(path string, secret *plainSecret, recipients []string, past past) ([]byte, error) {
 	switch {
 	case s.key == nil:
 		return nil, ErrNoKey
 	case !slices.Contains(s.trusted, s.key.current().public):
 		return nil, fmt.Errorf("%w: %s is not one that this platform trusts; use the right key file, or add %s to the trusted keys",
 			ErrUnknownKey, s.key, s.key.current().public)
-	case generation > maxGeneration:
+	case past.next > maxGeneration:
 		return nil, errors.New("the generation cannot grow any further")
 	}
-	body, err := secret.seal(recipients, now)
+	body, err := secret.seal(recipients, past.at)
 	if err != nil {
 		return nil, err
 	}
@@ -212,22 +211,27 @@ func (s *secret) fingerprintOf(namespace, name string, generation int, recipient
 
 // past is what the file that stands at a path means for the next one.
 type past struct {
-	info   *Info  // nil when there is nothing to keep
-	next   int    // generation of the next seal
-	reason string // why a seal is needed
+	info   *Info     // nil when there is nothing to keep
+	next   int       // generation of the next seal
+	at     time.Time // when the next seal is made; not before this one, or it would look older
+	reason string    // why a seal is needed
 }
 
 func (s *Sealer) look(path string, prior []byte, want *claim, overwrite bool) (past, error) {
+	now := s.now()
 	if prior == nil {
-		return past{next: 1, reason: "there is none yet"}, nil
+		return past{next: 1, at: now, reason: "there is none yet"}, nil
 	}
 	info, err := verify(path, prior, s.trusted, want)
 	if err == nil {
-		return past{info: info, next: info.Generation + 1}, nil
+		if info.LastModified.After(now) {
+			now = info.LastModified
+		}
+		return past{info: info, next: info.Generation + 1, at: now}, nil
 	}
 	var tampered *TamperedError
 	if overwrite && (errors.As(err, &tampered) || errors.Is(err, ErrUnknownKey)) {
-		return past{next: claimedGeneration(prior) + 1, reason: "overwriting was asked for"}, nil
+		return past{next: claimedGeneration(prior) + 1, at: now, reason: "overwriting was asked for"}, nil
 	}
 	return past{}, err
 }

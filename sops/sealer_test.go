@@ -418,6 +418,24 @@ func TestGenerationsEnd(t *testing.T) {
 	}
 }
 
+// TestClockBehind: a machine whose clock is behind makes no seal that is older
+// than the one it replaces.
+func TestClockBehind(t *testing.T) {
+	p := newPlatform(t)
+	s := p.project(t, "shop", "alice", marked)
+	behind := sealerAt(p.key, clock.Add(-time.Hour))
+	s.req.Renew = true
+	seal, err := behind.PullSecret(s.seal.Data, s.req, &s.token)
+	check(t, err)
+	_, err = Verify(s.req.Path, seal.Data, p.key.PublicKeys(), s.seal.Data)
+	check(t, err)
+	s.keyReq.Owner = "bob"
+	key, err := behind.ProjectKey(s.key.Data, s.keyReq)
+	check(t, err)
+	_, err = Verify(s.keyReq.Path, key.Data, p.key.PublicKeys(), s.key.Data)
+	check(t, err)
+}
+
 // TestSealerConcurrently: one Sealer serves many goroutines and mixes nothing up.
 func TestSealerConcurrently(t *testing.T) {
 	p := newPlatform(t)

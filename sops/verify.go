@@ -5,12 +5,15 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Verify checks, with public keys alone, that data is what berth sealed for
 // path, and returns what it says about itself. base is the same path's bytes
 // at the commit that the change starts from, nil when there are none; when
-// base is itself a true seal, data must be the same bytes or a later generation.
+// base is itself a true seal, data must be the same bytes, or a later generation
+// that was not sealed earlier: a path that was empty in between starts its count
+// anew, below what it once had.
 //
 // The error is a *TamperedError that says in which way the file is wrong, or
 // ErrUnknownKey when its signature names a key that is not trusted.
@@ -32,6 +35,9 @@ func Verify(path string, data []byte, trusted []PublicKey, base []byte) (*Info, 
 		return nil, &TamperedError{path, Older, fmt.Sprintf("generation %d, and the base is at %d", info.Generation, before.Generation)}
 	case info.Generation == before.Generation:
 		return nil, &TamperedError{path, Older, fmt.Sprintf("another seal of generation %d, which the base already has", info.Generation)}
+	case info.LastModified.Before(before.LastModified):
+		return nil, &TamperedError{path, Older, fmt.Sprintf("sealed at %s, and the base at %s",
+			info.LastModified.Format(time.RFC3339), before.LastModified.Format(time.RFC3339))}
 	}
 	return info, nil
 }

@@ -256,6 +256,8 @@ func TestVerifyBase(t *testing.T) {
 	second := next(first)
 	third := next(second)
 	otherSecond := next(first)
+	p.sealer = sealerAt(p.key, clock.Add(time.Hour))
+	anew := next(nil) // after the environment was deleted
 	broken := replace(t, third, "owner: alice", "owner: bobby")
 	copied := p.project(t, "blog", "bob", marked).seal.Data
 
@@ -271,6 +273,10 @@ func TestVerifyBase(t *testing.T) {
 		"restored":                  {first, third, Older, "generation 1, and the base is at 3"},
 		"one back":                  {second, third, Older, "generation 2, and the base is at 3"},
 		"twin":                      {otherSecond, second, Older, "another seal of generation 2"},
+		"made anew":                 {anew, nil, "", ""},
+		"restored below one anew":   {third, anew, Older, "sealed at 2026-01-02T02:04:05Z, and the base at 2026-01-02T03:04:05Z"},
+		"anew above an old one":     {anew, third, Older, "generation 1, and the base is at 3"},
+		"next of one anew":          {next(anew), anew, "", ""},
 		"base broken":               {first, broken, "", ""},
 		"base is another path's":    {first, copied, "", ""},
 		"base is rubbish":           {first, []byte("x"), "", ""},
