@@ -109,5 +109,8 @@ func isMerged(name string) bool {
 	return spec || name == generator.PlatformPath
 }
 
-// isSealed says that a seal belongs at the path; sealing looks at its signature.
-func isSealed(name string) bool { return strings.HasSuffix(name, ".sops.yaml") }
+// isSealed says that a seal belongs at the path; sealing looks at its signature. Settings
+// of the sops command, a .sops.yaml, are none.
+func isSealed(name string) bool {
+	return strings.HasSuffix(name, ".sops.yaml") && path.Base(name) != ".sops.yaml"
+}

@@ -32,7 +32,7 @@ func pullLabels(change *gitrepo.Change) []string {
 		}
 	}
 	add("secret", func(file string, content []byte) bool {
-		return content != nil && isSealed(file) && file != ".sops.yaml"
+		return content != nil && isSealed(file)
 	})
 	add("delete", func(_ string, content []byte) bool { return content == nil })
 	return labels
