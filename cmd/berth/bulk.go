@@ -71,7 +71,10 @@ type bulkItem struct {
 }
 
 // createAll creates the projects of every spec in a folder.
-func (g *globals) createAll(ctx context.Context, o *specOptions, pull *pullRequestOptions) error {
+func (g *globals) createAll(ctx context.Context, o *specOptions, pull *pullRequestOptions, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s is one project, and -f names a folder", args[0]).next("name the project's own file")
+	}
 	for _, flag := range append(specFlags(), "password-stdin", "password-file") {
 		if o.flags.Changed(flag) {
 			return usagef("--%s is for one project, and -f names a folder", flag).next("write it into the specs; tokens come by --credentials-stdin")

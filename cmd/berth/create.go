@@ -47,7 +47,7 @@ what is sealed already stays.
 
 func (g *globals) createProject(ctx context.Context, o *specOptions, pull *pullRequestOptions, args []string) error {
 	if info, err := os.Stat(o.file); err == nil && info.IsDir() {
-		return g.createAll(ctx, o, pull)
+		return g.createAll(ctx, o, pull, args)
 	}
 	if o.credentialsStdin {
 		return usagef("--credentials-stdin goes with -f and a folder of specs").next("one project's token comes by --password-stdin")
