@@ -50,6 +50,9 @@ func (k *keyring) close() {
 // readSSHKey reads a private key in any format that ssh-keygen writes.
 func readSSHKey(file string, passphrase Secret) (ssh.Signer, error) {
 	pem, err := os.ReadFile(file)
+	if path := (*os.PathError)(nil); errors.As(err, &path) {
+		err = path.Err // what was taken for a file's name may be the key itself
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the SSH key: %w", err)
 	}

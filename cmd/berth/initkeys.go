@@ -111,7 +111,7 @@ func (o *initOptions) platformRecipients(needed bool) (recipients []string, made
 	case !needed:
 		return nil, nil, nil
 	case !errors.Is(err, fs.ErrNotExist):
-		return nil, nil, usagef("--platform-key-file %s: %w", o.platformKeyFile, reason(err))
+		return nil, nil, usagef("--platform-key-file: %w", reason(err))
 	default:
 		if text, _, err = sops.NewIdentity(o.postQuantum); err != nil {
 			return nil, nil, err
@@ -123,7 +123,7 @@ func (o *initOptions) platformRecipients(needed bool) (recipients []string, made
 		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, nil, usagef("--platform-key-file %s: %w", o.platformKeyFile, err)
+		return nil, nil, usagef("--platform-key-file: %w", err)
 	}
 	return recipients, made, nil
 }

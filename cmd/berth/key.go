@@ -31,7 +31,10 @@ func (g *globals) key() (*sops.Key, error) {
 	case errors.Is(err, fs.ErrNotExist) && g.keyFile == "":
 		return nil, nil
 	case err != nil:
-		return nil, usageError{err: fmt.Errorf("--key-file %s: %w", file, reason(err)), hint: "name the berth key that `berth init` made for this repository"}
+		if g.keyFile != "" {
+			file = "--key-file" // what it was given may be the key itself
+		}
+		return nil, usageError{err: fmt.Errorf("%s: %w", file, reason(err)), hint: "name the berth key that `berth init` made for this repository"}
 	}
 	key, err := sops.ParseKey(text)
 	if err != nil {

@@ -32,8 +32,8 @@ what changed is built; nothing of the change is run, and no secret is printed.
 ` + exitCodes,
 		Example: "  berth review --base main --branch berth/shop\n  berth review --base main --head refs/pull/7/head -o markdown",
 		Args:    noArgs,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			return g.checkOutput("text", "markdown", "json", "yaml")
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return g.checkFlags(cmd, "text", "markdown", "json", "yaml")
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := givenWhole(cmd.Flags(), "base", "head"); err != nil {

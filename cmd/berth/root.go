@@ -75,7 +75,7 @@ with SOPS and age, and commits the result to a GitOps repository. Flux does the 
 		Version:           version(),
 		SilenceErrors:     true,
 		SilenceUsage:      true,
-		PersistentPreRunE: func(*cobra.Command, []string) error { return g.checkOutput("json", "yaml") },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return g.checkFlags(cmd, "json", "yaml") },
 	}
 	asGroup(cmd)
 	g.addFlags(cmd.PersistentFlags())
@@ -92,20 +92,24 @@ with SOPS and age, and commits the result to a GitOps repository. Flux does the 
 
 func (g *globals) addFlags(f *pflag.FlagSet) {
 	g.flags = f
-	f.StringVar(&g.repo, "repo", os.Getenv("BERTH_REPO"), "GitOps `repository`: local path, https:// or ssh:// URL (BERTH_REPO)")
+	fromEnv := func(value *string, flag, variable, usage string) {
+		f.StringVar(value, flag, os.Getenv(variable), usage)
+		f.Lookup(flag).DefValue = "" // which help prints, and there may be a password in it
+	}
+	fromEnv(&g.repo, "repo", "BERTH_REPO", "GitOps `repository`: local path, https:// or ssh:// URL (BERTH_REPO)")
 	f.StringVar(&g.branch, "branch", envOr("BERTH_BRANCH", "main"), "`branch` to read and write (BERTH_BRANCH)")
-	f.StringVar(&g.keyFile, "key-file", os.Getenv("BERTH_KEY_FILE"), "berth key `file` (BERTH_KEY_FILE, or the key itself in BERTH_KEY; default berth/key in the user's configuration folder)")
+	fromEnv(&g.keyFile, "key-file", "BERTH_KEY_FILE", "berth key `file` (BERTH_KEY_FILE, or the key itself in BERTH_KEY; default berth/key in the user's configuration folder)")
 	f.StringVarP(&g.output, "output", "o", "", "print data, and errors, in this `format`: json or yaml")
 	f.BoolVarP(&g.verbose, "verbose", "v", false, "log keys, servers, requests and retries to stderr")
 	f.StringVar(&g.git.username, "git-username", envOr("BERTH_GIT_USERNAME", "git"), "HTTPS `user` (BERTH_GIT_USERNAME)")
-	f.StringVar(&g.git.passwordFile, "git-password-file", os.Getenv("BERTH_GIT_PASSWORD_FILE"), "`file` with the HTTPS password or token (BERTH_GIT_PASSWORD_FILE, or the password itself in BERTH_GIT_PASSWORD)")
-	f.StringVar(&g.git.bearerTokenFile, "git-bearer-token-file", os.Getenv("BERTH_GIT_BEARER_TOKEN_FILE"), "`file` with an HTTPS bearer token (BERTH_GIT_BEARER_TOKEN_FILE)")
-	f.StringVar(&g.git.caFile, "git-ca-file", os.Getenv("BERTH_GIT_CA_FILE"), "PEM `file` of the certificate authority to trust (BERTH_GIT_CA_FILE)")
-	f.StringVar(&g.git.sshKeyFile, "ssh-key-file", os.Getenv("BERTH_SSH_KEY_FILE"), "SSH private key `file`; the SSH agent otherwise (BERTH_SSH_KEY_FILE; passphrase in BERTH_SSH_KEY_PASSPHRASE)")
-	f.StringVar(&g.git.knownHostsFile, "ssh-known-hosts", os.Getenv("BERTH_SSH_KNOWN_HOSTS"), "known_hosts `file` (BERTH_SSH_KNOWN_HOSTS; default ~/.ssh/known_hosts)")
+	fromEnv(&g.git.passwordFile, "git-password-file", "BERTH_GIT_PASSWORD_FILE", "`file` with the HTTPS password or token (BERTH_GIT_PASSWORD_FILE, or the password itself in BERTH_GIT_PASSWORD)")
+	fromEnv(&g.git.bearerTokenFile, "git-bearer-token-file", "BERTH_GIT_BEARER_TOKEN_FILE", "`file` with an HTTPS bearer token (BERTH_GIT_BEARER_TOKEN_FILE)")
+	fromEnv(&g.git.caFile, "git-ca-file", "BERTH_GIT_CA_FILE", "PEM `file` of the certificate authority to trust (BERTH_GIT_CA_FILE)")
+	fromEnv(&g.git.sshKeyFile, "ssh-key-file", "BERTH_SSH_KEY_FILE", "SSH private key `file`; the SSH agent otherwise (BERTH_SSH_KEY_FILE; passphrase in BERTH_SSH_KEY_PASSPHRASE)")
+	fromEnv(&g.git.knownHostsFile, "ssh-known-hosts", "BERTH_SSH_KNOWN_HOSTS", "known_hosts `file` (BERTH_SSH_KNOWN_HOSTS; default ~/.ssh/known_hosts)")
 	f.StringVar(&g.git.author, "author", envOr("BERTH_AUTHOR", "berth <berth@localhost>"), "commit author, as `\"Name <mail>\"` (BERTH_AUTHOR)")
-	f.StringVar(&g.git.signingKeyFile, "signing-key-file", os.Getenv("BERTH_SIGNING_KEY_FILE"), "SSH private key `file` to sign commits with (BERTH_SIGNING_KEY_FILE; passphrase in BERTH_SIGNING_KEY_PASSPHRASE)")
-	f.StringVar(&g.git.cacheDir, "cache-dir", os.Getenv("BERTH_CACHE_DIR"), "`folder` that keeps Git objects between runs (BERTH_CACHE_DIR; default none)")
+	fromEnv(&g.git.signingKeyFile, "signing-key-file", "BERTH_SIGNING_KEY_FILE", "SSH private key `file` to sign commits with (BERTH_SIGNING_KEY_FILE; passphrase in BERTH_SIGNING_KEY_PASSPHRASE)")
+	fromEnv(&g.git.cacheDir, "cache-dir", "BERTH_CACHE_DIR", "`folder` that keeps Git objects between runs (BERTH_CACHE_DIR; default none)")
 }
 
 func envOr(name, fallback string) string {

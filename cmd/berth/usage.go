@@ -124,6 +124,54 @@ func unknownFlag(cmd *cobra.Command, e *pflag.NotExistError) error {
 	return unknown
 }
 
+// checkFiles refuses a flag that should name a file when there is nothing in it, for a
+// script whose variable is empty meant something; and when a private key is in it: errors
+// would print the key, and init would make a file of that name.
+func checkFiles(f *pflag.FlagSet) error {
+	var bad error
+	f.VisitAll(func(flag *pflag.Flag) {
+		if what, _ := pflag.UnquoteUsage(flag); what != "file" || bad != nil {
+			return
+		}
+		if bad = givenWhole(f, flag.Name); bad != nil || !holdsKey(flag.Value.String()) {
+			return
+		}
+		name := "--" + flag.Name
+		if !flag.Changed {
+			name = "BERTH_" + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+		}
+		bad = usagef("%s wants the name of a file, and was given a key", name).next("write the key into a file, and name that")
+	})
+	return bad
+}
+
+// holdsKey says that a private key is in text, of berth's, of age's or of SSH's.
+func holdsKey(text string) bool {
+	return slices.ContainsFunc([]string{"BERTH-SECRET-KEY-", "AGE-SECRET-KEY-", "-----BEGIN"}, func(mark string) bool {
+		return strings.Contains(text, mark)
+	})
+}
+
+// givenWhole refuses a flag that was given with nothing in it, as a script does whose
+// variable is empty: to look at something else than was meant would pass what is wrong.
+func givenWhole(f *pflag.FlagSet, flags ...string) error {
+	for _, name := range flags {
+		if flag := f.Lookup(name); flag.Changed && flag.Value.String() == "" {
+			return usagef("--%s is empty", name).next("leave it out, or check the variable that it is filled from")
+		}
+	}
+	return nil
+}
+
+// checkFlags is what every command asks of its flags before it runs. output lists the
+// formats that it knows.
+func (g *globals) checkFlags(cmd *cobra.Command, output ...string) error {
+	if err := g.checkOutput(output...); err != nil {
+		return err
+	}
+	return checkFiles(cmd.Flags())
+}
+
 // checkOutput refuses a format that is not among formats. A program that reads the data
 // is told nothing beside it.
 func (g *globals) checkOutput(formats ...string) error {

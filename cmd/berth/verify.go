@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/berth-gitops/berth/internal/verify"
 	"github.com/berth-gitops/berth/sops"
@@ -31,7 +30,7 @@ opened as well, and their MAC and content checked.
 		Example: "  berth verify\n  berth verify --branch berth/shop --base main",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := givenWhole(cmd.Flags(), "base", "head", "age-key-file"); err != nil {
+			if err := givenWhole(cmd.Flags(), "base", "head"); err != nil {
 				return err
 			}
 			return g.verify(cmd.Context(), base, head, ageKeyFile)
@@ -68,17 +67,6 @@ func (g *globals) verify(ctx context.Context, base, head, ageKeyFile string) err
 	return g.concludeFindings(report)
 }
 
-// givenWhole refuses a flag that was given with nothing in it, as a script does whose
-// variable is empty: to look at something else than was meant would pass what is wrong.
-func givenWhole(f *pflag.FlagSet, flags ...string) error {
-	for _, name := range flags {
-		if flag := f.Lookup(name); flag.Changed && flag.Value.String() == "" {
-			return usagef("--%s is empty", name).next("leave it out, or check the variable that it is filled from")
-		}
-	}
-	return nil
-}
-
 // readIdentities reads an age identity file, if one is named.
 func readIdentities(file string) (string, error) {
 	if file == "" {
@@ -89,7 +77,7 @@ func readIdentities(file string) (string, error) {
 		_, err = sops.RecipientsOf(string(text))
 	}
 	if err != nil {
-		return "", usagef("--age-key-file %s: %w", file, reason(err))
+		return "", usagef("--age-key-file: %w", reason(err))
 	}
 	return string(text), nil
 }
