@@ -27,9 +27,46 @@ type credential struct {
 // whose tells credentials apart.
 type whose struct{ owner, registry, username string }
 
-// readCredentials reads JSON lines. Its errors name the line and never its content.
-func readCredentials(in io.Reader) (map[whose]*sops.Token, error) {
-	credentials := map[whose]*sops.Token{}
+// lineToken is the token of a line.
+type lineToken struct {
+	token sops.Token
+	line  int
+	used  bool
+}
+
+// credentials are the tokens of --credentials-stdin.
+type credentials map[whose]*lineToken
+
+// of returns the token for a project, or nil.
+func (c credentials) of(p *generator.Project) *sops.Token {
+	secret := p.Spec.PullSecret
+	if secret == nil {
+		return nil
+	}
+	found := c[whose{p.Spec.Owner, secret.Registry, secret.Username}]
+	if found == nil {
+		return nil
+	}
+	found.used = true
+	return &found.token
+}
+
+// unused returns the lines that no project asked for.
+func (c credentials) unused() []int {
+	var lines []int
+	for _, t := range c {
+		if !t.used {
+			lines = append(lines, t.line)
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// readCredentials reads JSON lines. What is said of them names the line and never its
+// content: in whichever field a token stands by mistake, it is not repeated.
+func readCredentials(in io.Reader) (credentials, error) {
+	all := credentials{}
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, maxToken)
 	var bad []error
@@ -51,16 +88,16 @@ func readCredentials(in io.Reader) (map[whose]*sops.Token, error) {
 		switch err := token.Validate(); {
 		case err != nil:
 			bad = append(bad, usagef("credentials, line %d: %w", n, err))
-		case credentials[key] != nil:
-			bad = append(bad, usagef("credentials, line %d: a second token for %s of %s at %s", n, c.Username, c.Owner, c.Registry))
+		case all[key] != nil:
+			bad = append(bad, usagef("credentials, line %d: a second token for what line %d names", n, all[key].line))
 		default:
-			credentials[key] = &token
+			all[key] = &lineToken{token: token, line: n}
 		}
 	}
 	if err := lines.Err(); err != nil {
 		bad = append(bad, usagef("credentials, line %d: %w", n+1, err))
 	}
-	return credentials, errors.Join(bad...)
+	return all, errors.Join(bad...)
 }
 
 // bulkItem is one spec of a folder: where it came from, and what became of it.
@@ -80,17 +117,19 @@ func (g *globals) createAll(ctx context.Context, o *specOptions, pull *pullReque
 			return usagef("--%s is for one project, and -f names a folder", flag).next("write it into the specs; tokens come by --credentials-stdin")
 		}
 	}
-	credentials := map[whose]*sops.Token{}
+	var tokens credentials
 	if o.credentialsStdin {
 		var err error
-		credentials, err = await(ctx, func() (map[whose]*sops.Token, error) { return readCredentials(o.in) })
-		if err != nil {
+		if tokens, err = await(ctx, func() (credentials, error) { return readCredentials(o.in) }); err != nil {
 			return err
 		}
 	}
-	items, requests, err := o.readFolder(ctx, credentials)
+	items, requests, err := o.readFolder(ctx, tokens)
 	if err != nil {
 		return err
+	}
+	for _, line := range tokens.unused() {
+		g.ui.warn("credentials, line %d: no spec in %s is of this owner, registry and username", line, o.file)
 	}
 	steps, err := g.steps(ctx)
 	if err != nil {
@@ -119,7 +158,7 @@ func (g *globals) createAll(ctx context.Context, o *specOptions, pull *pullReque
 
 // readFolder reads the specs of a folder in name order. A bad one is an item with an
 // error, and no request.
-func (o *specOptions) readFolder(ctx context.Context, credentials map[whose]*sops.Token) ([]bulkItem, []project.Request, error) {
+func (o *specOptions) readFolder(ctx context.Context, tokens credentials) ([]bulkItem, []project.Request, error) {
 	var files []string
 	for _, pattern := range []string{"*.yaml", "*.yml"} {
 		found, err := filepath.Glob(filepath.Join(globQuote(o.file), pattern))
@@ -148,11 +187,7 @@ func (o *specOptions) readFolder(ctx context.Context, credentials map[whose]*sop
 			continue
 		}
 		byID[p.Metadata.Name] = file
-		req := project.Request{Project: p.Metadata.Name, Overwrite: o.overwrite, Whole: p}
-		if secret := p.Spec.PullSecret; secret != nil {
-			req.Token = credentials[whose{p.Spec.Owner, secret.Registry, secret.Username}]
-		}
-		requests = append(requests, req)
+		requests = append(requests, project.Request{Project: p.Metadata.Name, Overwrite: o.overwrite, Whole: p, Token: tokens.of(p)})
 	}
 	return items, requests, nil
 }
@@ -178,10 +213,14 @@ func readProject(file string) (*generator.Project, error) {
 }
 
 func (item *bulkItem) fail(ctx context.Context, err error) {
-	if err != nil {
-		r := explain(ctx, err)
-		item.Error = &r
+	if err == nil {
+		return
 	}
+	r := explain(ctx, err)
+	if errors.Is(err, sops.ErrNoToken) { // the flags of one project's token are refused beside a folder
+		r.Hints = []string{"give its owner's token as a line of --credentials-stdin"}
+	}
+	item.Error = &r
 }
 
 // tellAll says what became of each spec; its error holds the exit status if any failed.
