@@ -16,6 +16,7 @@ import (
 	"github.com/berth-gitops/berth/gitrepo"
 	"github.com/berth-gitops/berth/gitrepo/forge"
 	"github.com/berth-gitops/berth/internal/project"
+	"github.com/berth-gitops/berth/internal/verify"
 	"github.com/berth-gitops/berth/sops"
 )
 
@@ -27,7 +28,9 @@ import (
 //   - an error says what failed, then why, then behind "→" what to do next, each on a
 //     line of its own, in lower case and without a full stop. Where what failed is
 //     plain from why, why stands alone;
-//   - colour only on a terminal, and never with NO_COLOR.
+//   - colour only on a terminal, and never with NO_COLOR;
+//   - names come from Git, where anybody may have chosen them: nothing in a line can move
+//     the cursor, hide text or begin another line.
 
 const (
 	exitOK          = 0
@@ -89,14 +92,14 @@ func (u *ui) say(colour, sign, format string, args ...any) {
 	if u.colour {
 		sign = "\x1b[" + colour + "m" + sign + "\x1b[0m"
 	}
-	fmt.Fprintf(u.err, "%s %s\n", sign, fmt.Sprintf(format, args...))
+	fmt.Fprintf(u.err, "%s %s\n", sign, verify.Printable(fmt.Sprintf(format, args...)))
 }
 
 func (u *ui) hint(format string, args ...any) {
 	if u.quiet {
 		return
 	}
-	fmt.Fprintf(u.err, "  → %s\n", fmt.Sprintf(format, args...))
+	fmt.Fprintf(u.err, "  → %s\n", verify.Printable(fmt.Sprintf(format, args...)))
 }
 
 func (u *ui) problems(problems []generator.Problem) {
@@ -149,14 +152,18 @@ func (u *ui) report(r report) {
 			u.hint("%s", p.Hint)
 		}
 	}
-	why := strings.ReplaceAll(r.Message, "\n", "\n  ")
+	why := strings.Split(r.Message, "\n")
 	switch {
 	case len(r.Problems) > 0:
+		why = nil
 	case r.What == "":
-		u.failed("%s", why)
+		u.failed("%s", why[0])
+		why = why[1:]
 	default:
 		u.failed("%s", r.What)
-		fmt.Fprintf(u.err, "  %s\n", why)
+	}
+	for _, line := range why {
+		fmt.Fprintf(u.err, "  %s\n", verify.Printable(line))
 	}
 	for _, h := range r.Hints {
 		u.hint("%s", h)

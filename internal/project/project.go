@@ -19,6 +19,7 @@ import (
 	"github.com/berth-gitops/berth/generator"
 	"github.com/berth-gitops/berth/gitrepo"
 	"github.com/berth-gitops/berth/gitrepo/forge"
+	"github.com/berth-gitops/berth/internal/verify"
 	"github.com/berth-gitops/berth/sops"
 	"github.com/berth-gitops/berth/templates"
 )
@@ -55,13 +56,16 @@ type ConflictError struct {
 func (e *ConflictError) Error() string {
 	var parts []string
 	if len(e.Edited) > 0 {
-		parts = append(parts, "edited by hand: "+strings.Join(e.Edited, ", "))
+		parts = append(parts, "edited by hand: "+printable(e.Edited))
 	}
 	if len(e.Foreign) > 0 {
-		parts = append(parts, "not written by berth: "+strings.Join(e.Foreign, ", "))
+		parts = append(parts, "not written by berth: "+printable(e.Foreign))
 	}
 	return strings.Join(parts, "; ")
 }
+
+// printable lists file names from Git on one line.
+func printable(names []string) string { return verify.Printable(strings.Join(names, ", ")) }
 
 // platform reads berth.yaml and checks that the berth key, when there is one, is the
 // repository's own and pins every recipient named there.
@@ -168,7 +172,7 @@ func exists(fsys fs.FS, names ...string) (bool, error) {
 	return false, nil
 }
 
-// walkFiles lists the files below name, or name itself when it is a file.
+// walkFiles lists the files and links below name, or name itself when it is one.
 func walkFiles(fsys fs.FS, name string) ([]string, error) {
 	var files []string
 	err := fs.WalkDir(fsys, strings.TrimSuffix(name, "/"), func(p string, d fs.DirEntry, err error) error {
