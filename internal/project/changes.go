@@ -3,6 +3,7 @@ package project
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"maps"
 	"path"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/berth-gitops/berth/generator"
+	"github.com/berth-gitops/berth/gitrepo"
 	"github.com/berth-gitops/berth/sops"
 )
 
@@ -39,14 +41,17 @@ func (c FileChange) MarshalJSON() ([]byte, error) {
 }
 
 // compare lists what must change on tip so that it holds files, in path order, and
-// which other files below owned are not berth's and stay, whatever overwrite says. It
-// fails with a [ConflictError] rather than overwrite or remove what berth wrote and a
-// person changed, unless overwrite is set.
+// which other files below owned are not berth's and stay, whatever overwrite says. A nil
+// file stays as it is. It fails with a [ConflictError] rather than overwrite or remove what
+// berth wrote and a person changed, unless overwrite is set.
 func compare(tip fs.FS, files map[string][]byte, owned []string, overwrite bool) ([]FileChange, []string, error) {
-	var changes []FileChange
+	changes := []FileChange{}
 	var left []string
 	var conflict ConflictError
 	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if files[name] == nil {
+			continue
+		}
 		before, err := readFile(tip, name)
 		if err != nil {
 			return nil, nil, err
@@ -67,6 +72,10 @@ func compare(tip fs.FS, files map[string][]byte, owned []string, overwrite bool)
 				continue
 			}
 			before, err := readFile(tip, name)
+			if errors.Is(err, gitrepo.ErrLink) {
+				left = append(left, name)
+				continue
+			}
 			if err != nil {
 				return nil, nil, err
 			}

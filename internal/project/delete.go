@@ -153,7 +153,7 @@ func without(p *generator.Project, id string, names []string) (*generator.Projec
 // namespaces are those whose files go: what Flux then takes from the clusters, whatever
 // the spec says.
 func namespaces(id string, files []FileChange) []Namespace {
-	var found []Namespace
+	found := []Namespace{}
 	for _, f := range files {
 		parts := strings.Split(f.Path, "/")
 		if f.After != nil || len(parts) != 4 || parts[0] != "tenants" || parts[2] != id {
