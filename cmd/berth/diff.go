@@ -53,12 +53,27 @@ func (g *globals) diff(ctx context.Context, o *specOptions, args []string) error
 				return err
 			}
 		}
+		g.tellPending(result.Seals)
 	}
 	if result.Changed {
 		return errDifferent
 	}
 	g.ui.done("project %s: nothing to change", result.Project)
 	return nil
+}
+
+// tellPending says which pull secrets create would not seal as things are.
+func (g *globals) tellPending(seals []project.Seal) {
+	pending := false
+	for _, seal := range seals {
+		if seal.Pending {
+			pending = true
+			g.ui.warn("%s: %s's token for %s has to be sealed, and none was given", seal.Environment, seal.Username, seal.Registry)
+		}
+	}
+	if pending {
+		g.ui.hint("give it by --password-stdin, --password-file or BERTH_PASSWORD, here and to `berth create project`")
+	}
 }
 
 // fileDiff words one file's change: a unified diff, or for a sealed file its story.

@@ -81,7 +81,7 @@ func (s *Steps) Diff(ctx context.Context, req Request) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	result.Changed = len(result.Files) > 0
+	result.Changed = len(result.Files) > 0 || slices.ContainsFunc(result.Seals, func(s Seal) bool { return s.Pending })
 	return result, nil
 }
 
@@ -121,7 +121,7 @@ func (s *Steps) plan(ctx context.Context, tip, proposed fs.FS, req Request, prev
 		return nil, err
 	}
 	for _, seal := range sealed {
-		files[seal.Path] = seal.data
+		files[seal.Path] = seal.data // nil when it is pending: what is there stays
 		result.Seals = append(result.Seals, seal.Seal)
 	}
 	owned := generator.Owned(platform, req.Project)
