@@ -33,7 +33,8 @@ func newDeleteProjectCommand(g *globals) *cobra.Command {
 		Short: "Delete a project or some of its environments",
 		Long: `Delete a project, or only the environments named with --env, in one commit. Flux then
 removes their namespaces and everything in them, persistent volumes included.
-Files that berth did not write stay.
+Files that berth did not write stay. With --env the files of the other environments stay as
+they are: --overwrite is for files that go, and for the list that they are taken from.
 ` + exitCodes,
 		Example: `  berth delete project shop
   berth delete project shop --env staging --yes`,

@@ -251,6 +251,7 @@ var knownErrors = []struct {
 }{
 	{project.ErrNotBerth, "", "run `berth init` on this repository first, or check --repo and --branch", exitFailure},
 	{project.ErrNoProject, "", "`berth get projects` lists what there is", exitFailure},
+	{project.ErrNotRendered, "", "run `berth create project NAME` first", exitFailure},
 	{project.ErrForeign, "", "use the key that `berth init` made for this repository: --key-file or BERTH_KEY_FILE", exitFailure},
 	{sops.ErrNoKey, "", "name the berth key with --key-file or BERTH_KEY_FILE", exitFailure},
 	{sops.ErrUnknownKey, "", "add the old berth key to the key file, or check that --key-file is this repository's", exitFailure},

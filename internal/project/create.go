@@ -28,8 +28,6 @@ type Request struct {
 
 	Token     *sops.Token // the user's registry token; nil keeps what is sealed
 	Overwrite bool        // replace files that were edited by hand
-
-	everywhere bool // take leftovers from clusters that are no longer served, too
 }
 
 // Result tells what a verb did, or what [Steps.Diff] found it would do.
@@ -124,13 +122,7 @@ func (s *Steps) plan(ctx context.Context, tip, proposed fs.FS, req Request, prev
 		files[seal.Path] = seal.data // nil when it is pending: what is there stays
 		result.Seals = append(result.Seals, seal.Seal)
 	}
-	owned := generator.Owned(platform, req.Project)
-	if req.everywhere {
-		if owned, err = ownedEverywhere(tip, platform, req.Project); err != nil {
-			return nil, err
-		}
-	}
-	result.Files, result.Left, err = compare(tip, files, owned, req.Overwrite)
+	result.Files, result.Left, err = compare(tip, files, generator.Owned(platform, req.Project), req.Overwrite)
 	return result, err
 }
 

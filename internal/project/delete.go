@@ -71,7 +71,7 @@ func (s *Steps) planDelete(ctx context.Context, tip fs.FS, id string, environmen
 	}
 	deletion := &Deletion{Project: id}
 	if len(environments) > 0 {
-		err = s.planDeleteEnvironments(ctx, tip, deletion, environments, overwrite)
+		err = planDeleteEnvironments(tip, platform, deletion, environments, overwrite)
 	} else {
 		err = planDeleteAll(tip, platform, deletion, overwrite)
 	}
@@ -100,34 +100,101 @@ func planDeleteAll(tip fs.FS, platform *generator.Platform, deletion *Deletion, 
 // ownedEverywhere is what a project may own on the platform's clusters and on those that
 // berth.yaml no longer names but that still have a folder.
 func ownedEverywhere(tip fs.FS, platform *generator.Platform, id string) ([]string, error) {
-	all := generator.Platform{Spec: generator.PlatformSpec{Clusters: slices.Clone(platform.Spec.Clusters)}}
+	clusters, err := clustersEverywhere(tip, platform)
+	return generator.Owned(&generator.Platform{Spec: generator.PlatformSpec{Clusters: clusters}}, id), err
+}
+
+func clustersEverywhere(tip fs.FS, platform *generator.Platform) ([]generator.Cluster, error) {
+	clusters := slices.Clone(platform.Spec.Clusters)
 	for _, folder := range []string{"tenants", "fleet"} {
 		entries, err := fs.ReadDir(tip, folder)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 		for _, e := range entries {
-			if indexCluster(&all, e.Name()) < 0 {
-				all.Spec.Clusters = append(all.Spec.Clusters, generator.Cluster{Name: e.Name()})
+			if !slices.ContainsFunc(clusters, func(c generator.Cluster) bool { return c.Name == e.Name() }) {
+				clusters = append(clusters, generator.Cluster{Name: e.Name()})
 			}
 		}
 	}
-	return generator.Owned(&all, id), nil
+	return clusters, nil
 }
 
-// planDeleteEnvironments plans the project again without the named environments.
-func (s *Steps) planDeleteEnvironments(ctx context.Context, tip fs.FS, deletion *Deletion, names []string, overwrite bool) error {
-	result, err := s.plan(ctx, tip, tip, Request{
-		Project: deletion.Project, Overwrite: overwrite, everywhere: true,
-		Edit: func(p *generator.Project) (*generator.Project, error) {
-			return without(p, deletion.Project, names)
-		},
-	}, false)
+// planDeleteEnvironments takes away what is there for the named environments alone. The
+// files of the others stay as they are: they may be edited by hand, may be what another
+// version rendered, or may wait for a token to be sealed again.
+func planDeleteEnvironments(tip fs.FS, platform *generator.Platform, deletion *Deletion, names []string, overwrite bool) error {
+	id := deletion.Project
+	prior, project, err := committed(tip, id)
 	if err != nil {
 		return err
 	}
-	deletion.Files, deletion.Left = result.Files, result.Left
-	return nil
+	if project, err = without(project, id, names); err != nil {
+		return err
+	}
+	plan, err := newGenerator().Plan(platform, project)
+	if err != nil {
+		return err
+	}
+	if err := checkTree(tip, platform, plan, project); err != nil {
+		return err
+	}
+	doc, err := generator.MergeProject(generator.ProjectPath(id), prior, project)
+	if err != nil {
+		return err
+	}
+	clusters, err := clustersEverywhere(tip, platform)
+	if err != nil {
+		return err
+	}
+	files := map[string][]byte{generator.ProjectPath(id): doc}
+	var owned []string
+	for _, name := range names {
+		owned = append(owned, "projects/"+id+"/overlays/"+name)
+	}
+	for _, c := range clusters {
+		folder := "tenants/" + c.Name + "/" + id + "/"
+		if !slices.ContainsFunc(plan.Targets, func(t generator.Target) bool { return t.Cluster == c.Name }) {
+			owned = append(owned, folder, "fleet/"+c.Name+"/"+id+".yaml")
+			continue
+		}
+		list := folder + "kustomization.yaml"
+		shorter, err := shortened(tip, list, plan.Files[list], names)
+		if err != nil {
+			return err
+		}
+		files[list] = shorter
+		for _, name := range names {
+			owned = append(owned, folder+name+".yaml")
+		}
+	}
+	deletion.Files, deletion.Left, err = compare(tip, files, owned, overwrite)
+	return err
+}
+
+// shortened returns want, the rendered list of a platform half without the named
+// environments, or nil when the list on tip names none of them. It must be that list but
+// for these: files that only the spec speaks of are not there to be listed.
+func shortened(tip fs.FS, list string, want []byte, names []string) ([]byte, error) {
+	doc, err := readFile(tip, list)
+	if err != nil {
+		return nil, err
+	}
+	before := resources(doc)
+	after := slices.DeleteFunc(slices.Clone(before), func(file string) bool {
+		name, isYAML := strings.CutSuffix(file, ".yaml")
+		return isYAML && slices.Contains(names, name)
+	})
+	if len(after) == len(before) {
+		return nil, nil
+	}
+	wanted := resources(want)
+	slices.Sort(after)
+	slices.Sort(wanted)
+	if !slices.Equal(after, wanted) {
+		return nil, fmt.Errorf("%w: %s lists other files than the spec needs", ErrNotRendered, list)
+	}
+	return want, nil
 }
 
 // without takes environments from the committed spec of a project.

@@ -113,9 +113,16 @@ func (s *Steps) planInit(ctx context.Context, tip fs.FS, req InitRequest) (*Init
 
 // lists says whether a kustomization.yaml has the file among its resources.
 func lists(kustomization []byte, file string) bool {
+	return slices.ContainsFunc(resources(kustomization), func(r string) bool { return path.Clean(r) == file })
+}
+
+// resources are those that a kustomization.yaml lists; none when it cannot be read.
+func resources(kustomization []byte) []string {
 	var k struct{ Resources []string }
-	return yaml.Unmarshal(kustomization, &k) == nil &&
-		slices.ContainsFunc(k.Resources, func(r string) bool { return path.Clean(r) == file })
+	if yaml.Unmarshal(kustomization, &k) != nil {
+		return nil
+	}
+	return k.Resources
 }
 
 // settings returns the berth.yaml to commit and its meaning.

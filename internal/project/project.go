@@ -37,6 +37,8 @@ var (
 	ErrNotBerth  = errors.New("the repository has no berth.yaml")
 	ErrNoProject = errors.New("no such project")
 	ErrForeign   = errors.New("the berth key does not belong to this repository")
+
+	ErrNotRendered = errors.New("the spec was changed and the project not rendered again")
 )
 
 // OwnerError says that a project belongs to somebody else.
