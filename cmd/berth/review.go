@@ -67,11 +67,6 @@ func (g *globals) review(ctx context.Context, o reviewOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.comment != 0 {
-		if err := g.postReview(ctx, o, r); err != nil {
-			return err
-		}
-	}
 	switch g.output {
 	case "json", "yaml":
 		err = g.ui.print(r, g.output)
@@ -83,7 +78,17 @@ func (g *globals) review(ctx context.Context, o reviewOptions) error {
 	if err != nil {
 		return err
 	}
-	return g.concludeReview(r)
+	conclusion := g.concludeReview(r)
+	if o.comment == 0 {
+		return conclusion
+	}
+	if err := g.postReview(ctx, o, r); err != nil {
+		if conclusion == nil {
+			return err
+		}
+		g.ui.tell(ctx, err, "berth review") // a finding blocks, whether the forge answers or not
+	}
+	return conclusion
 }
 
 // postReview makes the review the text of berth's one comment on a pull request.

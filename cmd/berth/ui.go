@@ -132,6 +132,11 @@ func (u *ui) exit(ctx context.Context, err error, command string) int {
 	if status, ok := errors.AsType[statusError](err); ok {
 		return int(status)
 	}
+	return u.tell(ctx, err, command)
+}
+
+// tell words err and returns the status that it would end the command with.
+func (u *ui) tell(ctx context.Context, err error, command string) int {
 	r := explain(ctx, err)
 	if r.Status == exitUsage && len(r.Hints)+len(r.Problems) == 0 {
 		r.Hints = []string{fmt.Sprintf("`%s --help` says more", command)}
