@@ -72,6 +72,14 @@ func printable(names []string) string { return verify.Printable(strings.Join(nam
 // platform reads berth.yaml and checks that the berth key, when there is one, is the
 // repository's own and pins every recipient named there.
 func (s *Steps) platform(tip fs.FS) (*generator.Platform, error) {
+	platform, err := readPlatform(tip)
+	if err != nil {
+		return nil, err
+	}
+	return platform, checkKey(s.Key, platform)
+}
+
+func readPlatform(tip fs.FS) (*generator.Platform, error) {
 	doc, err := fs.ReadFile(tip, generator.PlatformPath)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNotBerth
@@ -79,14 +87,12 @@ func (s *Steps) platform(tip fs.FS) (*generator.Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	platform, err := generator.ParsePlatform(generator.PlatformPath, doc)
-	if err != nil {
-		return nil, err
-	}
-	return platform, checkKey(s.Key, platform)
+	return generator.ParsePlatform(generator.PlatformPath, doc)
 }
 
-func checkKey(key *sops.Key, platform *generator.Platform) error {
+// checkKey checks the key against the platform, and its pins against the recipients of
+// all clusters or of those that are named.
+func checkKey(key *sops.Key, platform *generator.Platform, clusters ...string) error {
 	if key == nil {
 		return nil
 	}
@@ -95,6 +101,9 @@ func checkKey(key *sops.Key, platform *generator.Platform) error {
 			ErrForeign, generator.PlatformPath, strings.Join(platform.Spec.PublicKeys, ", "), own)
 	}
 	for _, c := range platform.Spec.Clusters {
+		if len(clusters) > 0 && !slices.Contains(clusters, c.Name) {
+			continue
+		}
 		for _, r := range c.Recipients {
 			if !key.Pinned(r) {
 				return fmt.Errorf("%w: %s, cluster %s: %s", sops.ErrUnpinned, generator.PlatformPath, c.Name, r)
@@ -110,6 +119,11 @@ func (s *Steps) trusted(platform *generator.Platform) ([]sops.PublicKey, error) 
 	if s.Key != nil {
 		return s.Key.PublicKeys(), nil
 	}
+	return publicKeys(platform)
+}
+
+// publicKeys are those that the repository itself lists.
+func publicKeys(platform *generator.Platform) ([]sops.PublicKey, error) {
 	var keys []sops.PublicKey
 	for _, text := range platform.Spec.PublicKeys {
 		k, err := sops.ParsePublicKey(text)

@@ -20,7 +20,7 @@ func (s *Steps) Review(ctx context.Context, base, head string) (*review.Review, 
 	if err != nil {
 		return nil, err
 	}
-	policy, err := s.platform(c.Tip)
+	policy, err := readPlatform(c.Tip)
 	if err != nil {
 		return nil, err
 	}

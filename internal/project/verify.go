@@ -137,13 +137,14 @@ func (s *Steps) judge(ctx context.Context, c *Comparison, identities string) (*v
 	return verify.Check(ctx, in)
 }
 
-// input reads the policy from the tree that is to be believed.
-func (s *Steps) input(judge fs.FS) (verify.Input, error) {
-	platform, err := s.platform(judge)
+// input reads the policy from the tree that is to be believed. A berth key that happens to
+// be at hand has no say in it: the answer is the same for everybody who asks.
+func (*Steps) input(judge fs.FS) (verify.Input, error) {
+	platform, err := readPlatform(judge)
 	if err != nil {
 		return verify.Input{}, err
 	}
-	trusted, err := s.trusted(platform)
+	trusted, err := publicKeys(platform)
 	if err != nil {
 		return verify.Input{}, err
 	}
