@@ -261,7 +261,7 @@ var knownErrors = []struct {
 	{sops.ErrNoKey, "", "name the berth key with --key-file or BERTH_KEY_FILE", exitFailure},
 	{sops.ErrUnknownKey, "", "add the old berth key to the key file, or check that --key-file is this repository's", exitFailure},
 	{sops.ErrNoToken, "a pull secret cannot be sealed", "give the user's token: --password-stdin, --password-file or BERTH_PASSWORD", exitUsage},
-	{sops.ErrUnpinned, "berth seals only to keys that it was told to trust", "if you added the recipient yourself, pin it with `berth init --cluster NAME --recipient RECIPIENT`; if not, somebody else did: treat it as an attack", exitFailure},
+	{sops.ErrUnpinned, "berth seals only to keys that it was told to trust", "if you added the recipient yourself, pin it with `berth init --cluster NAME --recipient RECIPIENT`, with all that the cluster lacks in one run; if not, somebody else did: treat it as an attack", exitFailure},
 	{gitrepo.ErrAddress, "", "name it with --repo or BERTH_REPO as https://host/path, ssh://user@host/path or a local path", exitUsage},
 	{gitrepo.ErrRewritten, "somebody replaced the history of the branch while berth was writing", "find out who and why; then run the command again: it works on what is there now", exitFailure},
 	{gitrepo.ErrUncertain, "the connection was lost while pushing", "run the command again: it finds out, and repeats nothing that is done", exitFailure},

@@ -141,7 +141,9 @@ func (s *Steps) settings(tip fs.FS, req InitRequest) (*generator.Platform, []byt
 	if s.Key != nil && prior == nil {
 		platform.Spec.PublicKeys = []string{s.Key.PublicKeys()[0].String()}
 	}
-	if err := checkKey(s.Key, platform); err != nil {
+	// One cluster at a time, or no two could be pinned: what is wrong with another's
+	// recipients stops what would seal to them.
+	if err := checkKey(s.Key, platform, req.Cluster.Name); err != nil {
 		return nil, nil, err
 	}
 	doc, err := generator.MergePlatform(generator.PlatformPath, prior, platform)
