@@ -7,6 +7,7 @@ import (
 
 	"github.com/berth-gitops/berth/gitrepo"
 	"github.com/berth-gitops/berth/internal/project"
+	"github.com/berth-gitops/berth/sops"
 )
 
 // initReport is what -o json prints.
@@ -18,6 +19,7 @@ type initReport struct {
 	Made          []string             `json:"made,omitempty"` // key files
 	Left          []string             `json:"left,omitempty"`
 	Kustomization string               `json:"kustomization,omitempty"`
+	Warnings      []string             `json:"warnings,omitempty"`
 	Commands      []clusterCommand     `json:"commands"`
 }
 
@@ -28,10 +30,11 @@ func (g *globals) tellInit(o initOptions, made []madeKey, result *project.InitRe
 	if err != nil {
 		return err
 	}
+	warnings := sops.RecipientWarnings(result.Cluster.Recipients)
 	if g.output != "" {
 		report := initReport{
 			Cluster: result.Cluster.Name, Changed: result.Changed, Commit: result.Commit, PullRequest: result.PullRequest,
-			Left: result.Left, Kustomization: result.Kustomization, Commands: commands,
+			Left: result.Left, Kustomization: result.Kustomization, Warnings: warnings, Commands: commands,
 		}
 		for _, k := range made {
 			if !k.replace {
@@ -39,6 +42,9 @@ func (g *globals) tellInit(o initOptions, made []madeKey, result *project.InitRe
 			}
 		}
 		return g.ui.print(report, g.output)
+	}
+	for _, text := range warnings {
+		g.ui.warn("cluster %s: %s", result.Cluster.Name, text)
 	}
 	for _, file := range result.Left {
 		g.ui.warn("%s is not berth's and stays as it is", file)

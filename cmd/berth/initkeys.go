@@ -95,8 +95,11 @@ func (o *initOptions) initPlatformKey(committed []string) (made *madeKey, err er
 	case !slices.ContainsFunc(own, func(r string) bool { return slices.Contains(given, r) }):
 		o.platformKeyFile = "" // another cluster's
 	}
-	all := append(given, o.cluster.Recipients...)
-	if o.postQuantum && !slices.ContainsFunc(all, func(r string) bool { return strings.HasPrefix(r, "age1pq1") }) {
+	keys := own
+	if len(own) == 0 || o.platformKeyFile == "" {
+		keys = given
+	}
+	if o.postQuantum && slices.ContainsFunc(keys, func(r string) bool { return !strings.HasPrefix(r, "age1pq1") }) {
 		return nil, usagef("%s has a platform key that is not post-quantum", o.cluster.Name).next("name a new one with --platform-key-file")
 	}
 	return made, nil
