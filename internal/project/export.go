@@ -3,6 +3,7 @@ package project
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -86,7 +87,11 @@ func (s *Steps) ExportCluster(ctx context.Context, cluster string) ([]byte, erro
 	if _, err := s.platform(tip); err != nil {
 		return nil, err
 	}
-	return fs.ReadFile(tip, clusterFile(cluster))
+	file, err := fs.ReadFile(tip, clusterFile(cluster))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s", ErrNoCluster, cluster)
+	}
+	return file, err
 }
 
 func clusterFile(cluster string) string { return "clusters/" + cluster + "/flux-projects.yaml" }

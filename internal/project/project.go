@@ -36,6 +36,7 @@ type Steps struct {
 var (
 	ErrNotBerth  = errors.New("the repository has no berth.yaml")
 	ErrNoProject = errors.New("no such project")
+	ErrNoCluster = errors.New("no such cluster")
 	ErrForeign   = errors.New("the berth key does not belong to this repository")
 
 	ErrNotRendered = errors.New("the spec was changed and the project not rendered again")

@@ -159,6 +159,9 @@ func compareValues(at string, before, after any, out *[]FieldChange) {
 	case (aMap || before == nil) && (bMap || after == nil) && len(a)+len(b) > 0:
 	case (xNamed || before == nil) && (yNamed || after == nil):
 		a, b = x, y
+		if was, is := order(before, y), order(after, x); !slices.Equal(was, is) {
+			*out = append(*out, FieldChange{Path: phrase("%s", at), Before: quote(strings.Join(order(before, x), ", ")), After: quote(strings.Join(order(after, y), ", "))})
+		}
 		join = func(k string) string { return at + "[" + k + "]" }
 	default:
 		was, is := apart(value(before), value(after))
@@ -186,6 +189,19 @@ func named(v any) (map[string]any, bool) {
 		out[name] = item
 	}
 	return out, true
+}
+
+// order lists the names of a named list that are among some.
+func order(list any, among map[string]any) []string {
+	var names []string
+	items, _ := list.([]any)
+	for _, item := range items {
+		m, _ := item.(map[string]any)
+		if name, _ := m["name"].(string); among[name] != nil {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // value is a value as text; "" for one that is not there.

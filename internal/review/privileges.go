@@ -11,7 +11,7 @@ import (
 // privileges notes what an object grants or opens that it did not before.
 func (r *reviewer) privileges(before, after built) {
 	if after.data == nil {
-		if before.kind == "NetworkPolicy" || before.kind == "ResourceQuota" {
+		if limits(before) {
 			r.privilege(phrase("%s is deleted: what it limited is open", before.label()))
 		}
 		return
@@ -28,12 +28,14 @@ func (r *reviewer) privileges(before, after built) {
 	if before.data == nil {
 		return
 	}
-	switch after.kind {
-	case "NetworkPolicy", "ResourceQuota", "LimitRange":
-		if !reflect.DeepEqual(before.data["spec"], after.data["spec"]) {
-			r.privilege(phrase("%s changes", after.label()))
-		}
+	if limits(after) && !reflect.DeepEqual(before.data["spec"], after.data["spec"]) {
+		r.privilege(phrase("%s changes", after.label()))
 	}
+}
+
+// limits says that more is allowed without the object, or may be when it changes.
+func limits(b built) bool {
+	return b.kind == "NetworkPolicy" || b.kind == "ResourceQuota" || b.kind == "LimitRange"
 }
 
 func (r *reviewer) privilege(p Phrase) {
@@ -55,7 +57,11 @@ func grants(b built) []Phrase {
 		subjects, _ := b.data["subjects"].([]any)
 		for _, s := range subjects {
 			subject, _ := s.(map[string]any)
-			out = append(out, phrase("%s %s gets %s %s in %s", subject["kind"], subject["name"], role["kind"], role["name"], b.namespace))
+			who := phrase("%s %s", subject["kind"], subject["name"])
+			if subject["namespace"] != nil {
+				who += phrase(" of %s", subject["namespace"])
+			}
+			out = append(out, who+phrase(" gets %s %s in %s", role["kind"], role["name"], b.namespace))
 		}
 	case "Ingress":
 		rules, _ := spec["rules"].([]any)

@@ -115,6 +115,9 @@ type side struct {
 	notes   []Phrase
 }
 
+// missing says that there is no project.
+func (s *side) missing() bool { return s.plan == nil && len(s.notes) == 0 }
+
 // project reviews one project.
 func (r *reviewer) project(id string) error {
 	was, err := r.side(r.Base, r.Policy, id, "base")
@@ -127,9 +130,9 @@ func (r *reviewer) project(id string) error {
 	}
 	p := Project{ID: id, Action: "changed", Objects: []Object{}, Notes: append(was.notes, is.notes...)}
 	switch {
-	case was.plan == nil && len(was.notes) == 0:
+	case was.missing() && !is.missing():
 		p.Action = "created"
-	case is.plan == nil && len(is.notes) == 0:
+	case is.missing() && !was.missing():
 		p.Action = "deleted"
 	}
 	if len(p.Notes) == 0 {

@@ -417,3 +417,73 @@ func TestLongValues(t *testing.T) {
 		t.Error(was, is)
 	}
 }
+
+// TestOnlyComponents: a folder without a spec, before and after, is created by nobody.
+func TestOnlyComponents(t *testing.T) {
+	base := newRepository(t)
+	delete(base.files, generator.ProjectPath("shop"))
+	base.put("projects/shop/components/extra/notes.txt", "x\n")
+	head := base.clone()
+	head.put("projects/shop/components/extra/notes.txt", "y\n")
+	if r := review(t, base, head); len(r.Projects) != 1 || r.Projects[0].Action != "changed" {
+		t.Errorf("projects: %+v", r.Projects)
+	}
+}
+
+// TestPrivileges tells what is opened, and to whom.
+func TestPrivileges(t *testing.T) {
+	limits := map[string]any{"spec": map[string]any{"limits": "some"}}
+	binding := func(namespace string) map[string]any {
+		return map[string]any{
+			"roleRef":  map[string]any{"kind": "ClusterRole", "name": "edit"},
+			"subjects": []any{map[string]any{"kind": "ServiceAccount", "name": "app", "namespace": namespace}},
+		}
+	}
+	for name, test := range map[string]struct {
+		kind          string
+		before, after map[string]any
+		want          string
+	}{
+		"a LimitRange goes":     {"LimitRange", limits, nil, "LimitRange/a/b is deleted: what it limited is open"},
+		"a LimitRange changes":  {"LimitRange", limits, map[string]any{"spec": map[string]any{"limits": "more"}}, "LimitRange/a/b changes"},
+		"another's account":     {"RoleBinding", nil, binding("other"), "ServiceAccount app of other gets ClusterRole edit in a"},
+		"another's account now": {"RoleBinding", binding("a"), binding("other"), "ServiceAccount app of other gets ClusterRole edit in a"},
+	} {
+		r := &reviewer{review: &Review{}}
+		object := func(data map[string]any) built {
+			if data == nil {
+				return built{}
+			}
+			return built{kind: test.kind, namespace: "a", name: "b", data: data}
+		}
+		r.privileges(object(test.before), object(test.after))
+		if got := r.review.Privileges; len(got) != 1 || got[0].String() != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+// TestOrder shows that named items changed places, which matters to initContainers.
+func TestOrder(t *testing.T) {
+	list := func(names ...string) any {
+		var items []any
+		for _, n := range names {
+			items = append(items, map[string]any{"name": n, "image": n})
+		}
+		return map[string]any{"list": items}
+	}
+	for name, test := range map[string]struct {
+		before, after any
+		want          string
+	}{
+		"swapped":              {list("a", "b"), list("b", "a"), "[{list a, b b, a}]"},
+		"swapped, and one new": {list("a", "b"), list("b", "c", "a"), "[{list a, b b, c, a} {list[c].image  c} {list[c].name  c}]"},
+		"one new":              {list("a", "b"), list("a", "c", "b"), "[{list[c].image  c} {list[c].name  c}]"},
+	} {
+		var fields []FieldChange
+		compareValues("", test.before, test.after, &fields)
+		if got := strings.NewReplacer(opens, "", closes, "").Replace(fmt.Sprint(fields)); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+}
