@@ -149,6 +149,55 @@ func TestPullRequestLabels(t *testing.T) {
 	}
 }
 
+// TestProposalGrows: another change adds to what is proposed already, until its pull
+// request is closed.
+func TestProposalGrows(t *testing.T) {
+	s := forgetest.NewGitHub(t)
+	u := newProposer(t, s)
+	change := func(id string, flags ...string) []string { return append([]string{"create", "project", id}, flags...) }
+	holds := func(id string, words ...string) {
+		t.Helper()
+		spec := u.must("get", "projects", id, "-o", "json", "--branch", "berth/"+id)
+		for _, word := range words {
+			if !strings.Contains(spec, word) {
+				t.Errorf("no %s in what is proposed for %s:\n%s", word, id, spec)
+			}
+		}
+	}
+	u.must(image("shop", "v1")...)
+	opened := u.propose("opened", change("shop", "--image", "ghcr.io/alice/shop:v2")...)
+	u.propose("updated", change("shop", "--port", "9090")...)
+	holds("shop", "shop:v2", "9090")
+
+	// What the base has got since stays, and what it has changed itself.
+	u.must(change("shop", "--env", "staging")...)
+	u.propose("updated", change("shop", "--port", "9091")...)
+	holds("shop", "shop:v2", "9091", "production", "staging")
+
+	// A token that is sealed there already is not needed again.
+	u.must(image("blog", "v1")...)
+	u.env = append(u.env, "BERTH_PASSWORD=ghp_alice")
+	u.propose("opened", change("blog", "--username", "alice")...)
+	u.env = u.env[:len(u.env)-1]
+	u.propose("updated", change("blog", "--port", "9090")...)
+	holds("blog", `"username": "alice"`, "9090")
+	u.must("verify", "--base", "main", "--branch", "berth/blog")
+
+	// A new project is its owner's from the first proposal on.
+	u.propose("opened", image("site", "v1")...)
+	u.propose("updated", change("site", "--port", "9090")...)
+	holds("site", "site:v1", "9090")
+	if out, status := u.berth(append(change("site", "--owner", "bob"), "--pull-request")...); status != 1 || !strings.Contains(out, "belongs to alice") {
+		t.Errorf("another owner: exit status %d\n%s", status, out)
+	}
+
+	if _, err := forgetest.Open(t, s, forgetest.Berth).Close(t.Context(), opened.PullRequest.Number); err != nil {
+		t.Fatal(err)
+	}
+	u.propose("opened", change("shop", "--port", "9092")...)
+	holds("shop", "shop:v1", "9092")
+}
+
 // TestPersonPushesWhileClosing: the branch of a pull request that has nothing left to
 // change is deleted, but not from under somebody who has just pushed to it.
 func TestPersonPushesWhileClosing(t *testing.T) {

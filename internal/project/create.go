@@ -93,7 +93,7 @@ func (s *Steps) plan(ctx context.Context, tip, proposed fs.FS, req Request, prev
 	if err != nil {
 		return nil, err
 	}
-	doc, project, err := wanted(tip, req)
+	doc, project, err := s.wanted(ctx, tip, proposed, req)
 	if err != nil {
 		return nil, err
 	}
@@ -127,21 +127,31 @@ func (s *Steps) plan(ctx context.Context, tip, proposed fs.FS, req Request, prev
 }
 
 // wanted returns the project.yaml to commit and its meaning.
-func wanted(tip fs.FS, req Request) ([]byte, *generator.Project, error) {
+func (s *Steps) wanted(ctx context.Context, tip, proposed fs.FS, req Request) ([]byte, *generator.Project, error) {
 	prior, project, err := committed(tip, req.Project)
 	if err != nil {
 		return nil, nil, err
 	}
-	var owner string
+	var owners []string
 	if project != nil {
-		owner = project.Spec.Owner
+		owners = append(owners, project.Spec.Owner)
+	}
+	if req.Whole == nil && proposed != tip {
+		if project, err = s.pending(ctx, tip, proposed, req.Project); err != nil {
+			return nil, nil, err
+		}
+		if project != nil {
+			owners = append(owners, project.Spec.Owner)
+		}
 	}
 	want, err := req.edited(project)
 	if err != nil {
 		return nil, nil, err
 	}
-	if owner != "" && want.Spec.Owner != owner {
-		return nil, nil, &OwnerError{Project: req.Project, Owner: owner, Wanted: want.Spec.Owner}
+	for _, owner := range owners {
+		if want.Spec.Owner != owner {
+			return nil, nil, &OwnerError{Project: req.Project, Owner: owner, Wanted: want.Spec.Owner}
+		}
 	}
 	doc, err := generator.MergeProject(generator.ProjectPath(req.Project), prior, want)
 	return doc, want, err

@@ -23,8 +23,9 @@ type written struct {
 	pull    *PullRequest
 }
 
-// planFunc plans on tip. proposed is what an open pull request holds already, whose
-// seals are kept while they are right; it is tip itself when there is none.
+// planFunc plans on tip. proposed is what the branch of a pull request holds already, whose
+// seals are kept while they are right, and whose changes to the spec while it is open; it
+// is tip itself when there is none.
 type planFunc func(tip, proposed fs.FS) (*gitrepo.Change, error)
 
 // updater is [gitrepo.Repo.Update] or a queue's.
@@ -45,10 +46,13 @@ func direct(ctx context.Context, update updater, plan planFunc) (written, error)
 	return written{commit: done.Commit.String(), changed: done.Changed}, err
 }
 
+// proposalBranch is where what is proposed for a topic stands.
+func proposalBranch(topic string) string { return "berth/" + topic }
+
 // propose keeps the branch berth/<topic> one commit above the base and its pull request
 // open and current, or closed when base holds all of it.
 func (s *Steps) propose(ctx context.Context, topic string, plan planFunc) (written, error) {
-	branch := "berth/" + topic
+	branch := proposalBranch(topic)
 	var change *gitrepo.Change
 	done, err := s.Repo.Propose(ctx, branch, s.Branch, func(base, head fs.FS) (*gitrepo.Change, error) {
 		if head == nil {
