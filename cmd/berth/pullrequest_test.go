@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -231,7 +232,13 @@ func TestPersonPushesWhileClosing(t *testing.T) {
 func TestClusterOfAProjectsName(t *testing.T) {
 	s := forgetest.NewGitHub(t)
 	u := newProposer(t, s)
-	u.propose("opened", image("cluster-away", "v1")...)
+	file := filepath.Join(t.TempDir(), "token")
+	last := len(u.env) - 1 // the forge's token
+	_, token, _ := strings.Cut(u.env[last], "=")
+	write(t, file, token)
+	u.env = u.env[:last]
+	u.propose("opened", append(image("cluster-away", "v1"), "--forge-token-file", file)...)
+	u.env = u.env[:last+1]
 	u.must("init", "--cluster", "away", "--flux-url", "https://git.example.com/f.git", "--pull-request")
 	if open := s.OpenPulls(t); len(open) != 2 {
 		t.Errorf("open: %v", open)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/cgi"
@@ -92,6 +93,20 @@ func TestOverHTTP(t *testing.T) {
 	}
 	u.must("export", "shop", "production")
 	u.must("verify")
+
+	cache := t.TempDir()
+	u.must("get", "projects", "--cache-dir", cache)
+	if kept, err := os.ReadDir(cache); err != nil || len(kept) == 0 {
+		t.Errorf("--cache-dir keeps nothing: %v", err)
+	}
+	secure := httptest.NewTLSServer(server.Config.Handler)
+	t.Cleanup(secure.Close)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	write(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})))
+	if out, status := u.berth("get", "projects", "--repo", secure.URL+"/fleet.git"); status != 1 || !strings.Contains(out, "certificate") {
+		t.Errorf("an unknown authority: exit status %d\n%s", status, out)
+	}
+	u.must("get", "projects", "--repo", secure.URL+"/fleet.git", "--git-ca-file", ca)
 
 	// A folder whose name looks like a pattern is in nobody's way.
 	clone := filepath.Join(t.TempDir(), "clone")
