@@ -49,9 +49,9 @@ func (u *user) must(args ...string) string {
 	return out
 }
 
-// TestOverHTTP uses git's own HTTP server, with a password.
-func TestOverHTTP(t *testing.T) {
-	root := t.TempDir()
+// serveGit is git's own HTTP server of an empty fleet.git in root, with a password.
+func serveGit(t *testing.T) (server *httptest.Server, root string) {
+	root = t.TempDir()
 	execPath, err := exec.Command("git", "--exec-path").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func TestOverHTTP(t *testing.T) {
 		Path: filepath.Join(strings.TrimSpace(string(execPath)), "git-http-backend"),
 		Env:  []string{"GIT_PROJECT_ROOT=" + root, "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=carol"},
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if name, password, _ := r.BasicAuth(); name != "carol" || password != "open sesame" {
 			w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
 			http.Error(w, "who are you?", http.StatusUnauthorized)
@@ -76,7 +76,12 @@ func TestOverHTTP(t *testing.T) {
 		backend.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
+	return server, root
+}
 
+// TestOverHTTP writes and reads through an HTTP server.
+func TestOverHTTP(t *testing.T) {
+	server, root := serveGit(t)
 	u := newUser(t, server.URL+"/fleet.git")
 	out, status := u.berth("get", "projects")
 	if status != 1 || !strings.Contains(out, "--git-password-file or BERTH_GIT_PASSWORD") {
@@ -93,20 +98,6 @@ func TestOverHTTP(t *testing.T) {
 	}
 	u.must("export", "shop", "production")
 	u.must("verify")
-
-	cache := t.TempDir()
-	u.must("get", "projects", "--cache-dir", cache)
-	if kept, err := os.ReadDir(cache); err != nil || len(kept) == 0 {
-		t.Errorf("--cache-dir keeps nothing: %v", err)
-	}
-	secure := httptest.NewTLSServer(server.Config.Handler)
-	t.Cleanup(secure.Close)
-	ca := filepath.Join(t.TempDir(), "ca.pem")
-	write(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})))
-	if out, status := u.berth("get", "projects", "--repo", secure.URL+"/fleet.git"); status != 1 || !strings.Contains(out, "certificate") {
-		t.Errorf("an unknown authority: exit status %d\n%s", status, out)
-	}
-	u.must("get", "projects", "--repo", secure.URL+"/fleet.git", "--git-ca-file", ca)
 
 	// A folder whose name looks like a pattern is in nobody's way.
 	clone := filepath.Join(t.TempDir(), "clone")
@@ -140,6 +131,28 @@ func TestOverHTTP(t *testing.T) {
 	if status != 1 || !strings.Contains(out, "only the release train may push") {
 		t.Errorf("refused by a hook: exit status %d\n%s", status, out)
 	}
+}
+
+// TestOverHTTPS trusts the authority that is named, and keeps what it fetched.
+func TestOverHTTPS(t *testing.T) {
+	server, _ := serveGit(t)
+	u := newUser(t, server.URL+"/fleet.git")
+	u.env = append(u.env, "BERTH_GIT_USERNAME=carol", "BERTH_GIT_PASSWORD=open sesame")
+	u.must("init", "--cluster", "home", "--flux-url", "https://git.example.com/f.git")
+
+	cache := t.TempDir()
+	u.must("get", "projects", "--cache-dir", cache)
+	if kept, err := os.ReadDir(cache); err != nil || len(kept) == 0 {
+		t.Errorf("--cache-dir keeps nothing: %v", err)
+	}
+	secure := httptest.NewTLSServer(server.Config.Handler)
+	t.Cleanup(secure.Close)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	write(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})))
+	if out, status := u.berth("get", "projects", "--repo", secure.URL+"/fleet.git"); status != 1 || !strings.Contains(out, "certificate") {
+		t.Errorf("an unknown authority: exit status %d\n%s", status, out)
+	}
+	u.must("get", "projects", "--repo", secure.URL+"/fleet.git", "--git-ca-file", ca)
 }
 
 // TestManyAtOnce lets several processes create projects on one branch: nobody's is lost.
