@@ -3,6 +3,7 @@ package generator
 import (
 	_ "crypto/sha512" // digests of images may be sha384 and sha512
 	"errors"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +34,17 @@ func madeOf(s string, fits func(rune) bool) bool {
 
 func isLowerOrDigit(r rune) bool { return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' }
 
+// checkFolder accepts what can be a folder. source-controller refuses to check out a
+// whole repository for one name that Windows keeps for a device.
+func checkFolder(s string) *fault {
+	if deviceName.MatchString(s) {
+		return &fault{"is reserved: Flux checks out no file or folder of that name", "choose another name"}
+	}
+	return checkLabel(s)
+}
+
+var deviceName = regexp.MustCompile(`^(con|prn|aux|nul|(com|lpt)[1-9])$`)
+
 func checkLabel(s string) *fault {
 	if s == "" {
 		return &fault{reason: "is required"}
@@ -52,10 +64,12 @@ func checkProjectID(id string) *fault {
 	switch id {
 	case "berth", "kustomization":
 		return &fault{"is reserved: fleet/<cluster>/" + id + ".yaml has a meaning of its own", "choose another id"}
+	case "cloudbuild": // fleet/<cluster>/cloudbuild.yaml
+		return &fault{"is reserved: Flux leaves out files called cloudbuild.yaml", "choose another id"}
 	case "age":
 		return &fault{"is reserved: its key would be called " + PlatformKeySecret + " as the platform's is", "choose another id"}
 	}
-	return checkLabel(id)
+	return checkFolder(id)
 }
 
 func checkEnvironmentName(s string) *fault {
@@ -64,6 +78,12 @@ func checkEnvironmentName(s string) *fault {
 	}
 	if s+".yaml" == kustomizationFile {
 		return &fault{"is reserved: its file would be called " + kustomizationFile, "choose another name"}
+	}
+	if s == "cloudbuild" {
+		return &fault{"is reserved: Flux leaves out files called cloudbuild.yaml", "choose another name"}
+	}
+	if deviceName.MatchString(s) {
+		return checkFolder(s)
 	}
 	if len(s) > 16 || !madeOf(s, isLowerOrDigit) {
 		return &fault{"must be 1 to 16 lower-case letters and digits, without '-'", "for example production"}

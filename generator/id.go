@@ -4,7 +4,7 @@ import "strconv"
 
 // CheckClusterName says whether name can be a cluster's name, as Problems.
 func CheckClusterName(name string) error {
-	if f := checkLabel(name); f != nil {
+	if f := checkFolder(name); f != nil {
 		return Problems{{Field: "cluster " + strconv.Quote(name), Reason: f.reason, Hint: f.hint}}
 	}
 	return nil

@@ -40,7 +40,7 @@ func templateNames(bases fs.FS) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if e.IsDir() && checkLabel(e.Name()) == nil {
+		if e.IsDir() && checkFolder(e.Name()) == nil {
 			names = append(names, e.Name())
 		}
 	}

@@ -19,7 +19,7 @@ func validateProject(p *Project, c *collector) {
 	s := &p.Spec
 	c.check("spec.owner", checkText(s.Owner, 253))
 	if s.Template != "" {
-		c.check("spec.template", checkLabel(s.Template))
+		c.check("spec.template", checkFolder(s.Template))
 	}
 	if s.Image != "" {
 		c.check("spec.image", checkImage(s.Image))
@@ -79,7 +79,7 @@ func checkNamespace(id, env string) *fault {
 
 func validateEnvironment(c *collector, p *Project, e *Environment, at string) {
 	if e.Cluster != "" {
-		c.check(at+".cluster", checkLabel(e.Cluster))
+		c.check(at+".cluster", checkFolder(e.Cluster))
 	}
 	switch {
 	case e.Image != "":
@@ -125,7 +125,7 @@ func validateComponents(c *collector, field string, components []string) {
 	seen := map[string]bool{}
 	for i, name := range components {
 		at := fmt.Sprintf("%s[%d]", field, i)
-		if c.check(at, checkLabel(name)) && seen[name] {
+		if c.check(at, checkFolder(name)) && seen[name] {
 			c.add(at, "name it once", "is in the list already")
 		}
 		seen[name] = true
@@ -144,7 +144,7 @@ func validatePlatform(p *Platform, c *collector) {
 	for i := range p.Spec.Clusters {
 		cluster := &p.Spec.Clusters[i]
 		at := fmt.Sprintf("spec.clusters[%d]", i)
-		if c.check(at+".name", checkLabel(cluster.Name)) && names[cluster.Name] {
+		if c.check(at+".name", checkFolder(cluster.Name)) && names[cluster.Name] {
 			c.add(at+".name", "remove or rename one of them", "is the name of an earlier cluster too")
 		}
 		names[cluster.Name] = true
@@ -187,7 +187,7 @@ func validateDefaults(c *collector, d *Defaults, clusters map[string]bool) {
 		c.add(at+".cluster", "clusters: "+strings.Join(sortedKeys(clusters), ", "), "is not one of the clusters")
 	}
 	if d.Template != "" {
-		c.check(at+".template", checkLabel(d.Template))
+		c.check(at+".template", checkFolder(d.Template))
 	}
 	validateReplicas(c, at+".replicas", d.Replicas)
 	validateResources(c, at+".resources", d.Resources)

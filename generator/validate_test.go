@@ -67,11 +67,12 @@ func TestProjectStrings(t *testing.T) {
 		bad  map[string]string
 	}{
 		"metadata.name": {
-			[]string{"shop", "0", "1-2", "a--b", "null", "true", "1e3", strings.Repeat("a", 44)},
+			[]string{"shop", "0", "1-2", "a--b", "com0", "com10", "console", "null", "true", "1e3", strings.Repeat("a", 44)},
 			map[string]string{
 				"": "is required", "Shop": "lower-case", "-a": "beginning and ending", "a-": "beginning and ending", "a.b": "lower-case",
 				"a/b": "lower-case", "..": "lower-case", "a b": "lower-case", "a\nb": "lower-case", "ä": "lower-case",
 				"berth": "fleet/<cluster>/berth.yaml", "kustomization": "reserved", "age": "sops-age", long + "a": "63",
+				"con": "reserved", "nul": "reserved", "com1": "reserved", "cloudbuild": "cloudbuild.yaml",
 			},
 		},
 		"spec.environments[0].name": {
@@ -79,6 +80,7 @@ func TestProjectStrings(t *testing.T) {
 			map[string]string{
 				"": "is required", "b-prod": "without '-'", strings.Repeat("a", 17): "1 to 16", "Prod": "lower-case",
 				"a.b": "lower-case", "../x": "lower-case", "a\n": "lower-case", "kustomization": "reserved",
+				"aux": "reserved", "cloudbuild": "cloudbuild.yaml",
 			},
 		},
 		"spec.owner": {
@@ -90,7 +92,7 @@ func TestProjectStrings(t *testing.T) {
 		},
 		"spec.template": {
 			[]string{"web", "our-own-1"},
-			map[string]string{"Web": "lower-case", "../web": "lower-case", "web/": "lower-case", ".": "lower-case"},
+			map[string]string{"lpt9": "reserved", "Web": "lower-case", "../web": "lower-case", "web/": "lower-case", ".": "lower-case"},
 		},
 		"spec.image": {
 			[]string{

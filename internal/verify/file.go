@@ -43,7 +43,7 @@ func (c *checker) read(e entry) (*file, error) {
 func (c *checker) readNew(e entry) (*file, error) {
 	switch {
 	case e.mode&fs.ModeSymlink != 0:
-		if isOurs(e.path) {
+		if isOurs(e.path) || magicLink.MatchString(e.path) {
 			c.add(ruleSymlink, e.path, 0, "is a symbolic link")
 		}
 		return nil, nil

@@ -9,6 +9,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -342,6 +343,14 @@ func (f *fleet) specialVerbs() map[string]func(name, arg string) {
 		// aliases FILE repeats a text of half a megabyte 50,000 times
 		"aliases": func(name, _ string) {
 			f.files[name] = []byte("a: &a " + strings.Repeat("x", 500_000) + "\nb: [" + strings.Repeat("*a,", 50_000) + "]\n")
+		},
+		// name QUOTED makes a file of that name
+		"name": func(name, arg string) {
+			unquoted, err := strconv.Unquote(strings.TrimSpace(name + " " + arg))
+			if err != nil {
+				f.t.Fatal(err)
+			}
+			f.files[unquoted] = []byte("x")
 		},
 		"badname": func(name, _ string) { f.files[name+"/\xff.txt"] = []byte("x") },
 		"many": func(name, _ string) {

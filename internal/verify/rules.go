@@ -47,6 +47,7 @@ const (
 	ruleYAMLBomb  = "yaml-bomb"
 	ruleTooLarge  = "too-large"
 	ruleCaseClash = "case-clash"
+	ruleFileName  = "file-name"
 
 	ruleKind        = "kind"
 	ruleNamespace   = "namespace"
@@ -190,7 +191,7 @@ func plaintextRules() []Rule {
 func insideRules() []Rule {
 	return []Rule{
 		{
-			ID: ruleEscape, What: "A Kustomization names a file or folder outside its project.",
+			ID: ruleEscape, What: "A Kustomization names a file or folder outside its project, or one with a control character in its name.",
 			Why:  "Flux builds with no load restrictions: a path such as ../../../shop takes in another project's files.",
 			Mend: "Copy what is needed into the project's components/.",
 		}, {
@@ -202,8 +203,8 @@ func insideRules() []Rule {
 			Why:  "They change how everything else is built or merged, and can run programs.",
 			Mend: "Use resources, components, patches, images, replicas, labels, replacements or configMapGenerator.",
 		}, {
-			ID: ruleSymlink, What: "A symbolic link in a folder that Flux applies.",
-			Why:  "What it points at is not what was reviewed.",
+			ID: ruleSymlink, What: "A symbolic link in a folder that Flux applies, or anywhere one called .sourceignore or .gitmodules.",
+			Why:  "What it points at is not what was reviewed. At the other two Flux stops for the whole repository.",
 			Mend: "Put the file itself there.",
 		}, {
 			ID: ruleModule, What: "A submodule in a folder that Flux applies.",
@@ -239,6 +240,10 @@ func fileRules() []Rule {
 			ID: ruleCaseClash, What: "Two names in one folder that differ in upper and lower case only.",
 			Why:  "On some machines one hides the other.",
 			Mend: "Rename one of them.",
+		}, {
+			ID: ruleFileName, What: "A file or folder, wherever it stands, that Flux cannot check out: a control character, . or .. beside a backslash, .git or what some file system takes for it, a device of Windows such as con or aux.txt, more than 255 bytes, or a path of more than 1,024.",
+			Why:  "One such name, and Flux takes in no change of the repository any more, for anybody.",
+			Mend: "Rename it.",
 		},
 	}
 }

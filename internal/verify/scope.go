@@ -18,6 +18,7 @@ const (
 	maxFiles       = 1000     // of one project
 	maxEntries     = 10_000_000
 	maxNesting     = 100 // folders in folders
+	maxPath        = 1024
 )
 
 // errCrowded says that there are more files and folders than are listed.

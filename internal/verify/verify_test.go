@@ -116,6 +116,19 @@ func TestCredentialFlaw(t *testing.T) {
 	}
 }
 
+func TestNameFlaw(t *testing.T) {
+	for name, want := range map[string]string{
+		strings.Repeat("a", 255) + "/b": "", strings.Repeat("a", 256): "255", strings.Repeat(`a\`, 200): "255", strings.Repeat("a/", 512) + "b": "1,024",
+		"a/NUL": "device", "con .x": "device", "lpt9:x": "device", "conin$": "device", "console": "", "com0": "", "a-con": "",
+		".git": ".git", "x/.GIT./y": ".git", "git~1": ".git", ".git::$INDEX_ALLOCATION": ".git", ".git\ufeff": ".git", ".gitignore": "", "git~2": "", ".git2": "",
+		`a\..\b`: "backslash", `a\b`: "", "a\x7f": "control", "a\u009b": "control", "é b": "",
+	} {
+		if got := nameFlaw(name); want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%.40q: %q, want %q", name, got, want)
+		}
+	}
+}
+
 // tokens are of every form that is looked for.
 func tokens() map[string]string {
 	letters := "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8S9t0U1v2W3x4Y5z6A7b8C9d0"
