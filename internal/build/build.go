@@ -10,6 +10,7 @@ package build
 import (
 	"fmt"
 	"io/fs"
+	"os"
 	"time"
 
 	"sigs.k8s.io/kustomize/api/krusty"
@@ -34,6 +35,11 @@ func run(fsys fs.FS, dir string) ([]byte, error) {
 	opts := krusty.MakeDefaultOptions()
 	opts.LoadRestrictions = types.LoadRestrictionsNone
 	opts.PluginConfig = types.DisabledPluginConfig()
+	// Kustomize has no switch that keeps it from running git. Should a reference get past
+	// checkLocal, git itself knows no protocol, and so no command, to fetch it with.
+	if err := os.Setenv("GIT_ALLOW_PROTOCOL", "none"); err != nil {
+		return nil, err
+	}
 	resources, err := krusty.MakeKustomizer(opts).Run(readOnly{fsys}, "/"+dir)
 	if err != nil {
 		return nil, err

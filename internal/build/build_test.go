@@ -2,6 +2,10 @@ package build
 
 import (
 	"errors"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -69,7 +73,7 @@ func TestKustomizeStaysInside(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for _, name := range []string{"github.com/x/y", "GitHub.com/x/y", "mallory@127.0.0.1/x/y"} {
+	for _, name := range []string{"github.com/x/y", "GitHub.com/x/y", "mallory@127.0.0.1/x/y", "g\u0130thub.com/x/y"} {
 		fsys := tree(map[string]string{"a/kustomization.yaml": "resources: [" + name + "]\n", "a/" + name + "/kustomization.yaml": "resources: []\n"})
 		if _, err := Kustomize(fsys, "a"); err == nil || !strings.Contains(err.Error(), "is not a file or folder of this repository") {
 			t.Errorf("the folder %s, which looks like an address: %v", name, err)
@@ -78,6 +82,37 @@ func TestKustomizeStaysInside(t *testing.T) {
 	_, err := Kustomize(tree(map[string]string{"a/kustomization.yaml": "helmCharts: [{name: x, repo: '" + remote + "'}]\n"}), "a")
 	if err == nil || !strings.Contains(err.Error(), "Helm") {
 		t.Errorf("Helm chart: %v", err)
+	}
+}
+
+// TestKustomizeRunsNothing has Kustomize's own git run a command: text with a line break
+// was taken for inline YAML, and for an address by Kustomize.
+func TestKustomizeRunsNothing(t *testing.T) {
+	marker := filepath.Join(t.TempDir(), "ran")
+	address := "file:///x?ref=" + url.QueryEscape("--upload-pack=touch '"+marker+"'; false") + "&y=\\n"
+	for _, field := range []string{"resources", "bases", "components", "generators", "transformers", "validators"} {
+		fsys := tree(map[string]string{"a/kustomization.yaml": field + ": [\"" + address + "\"]\n"})
+		if _, err := Kustomize(fsys, "a"); err == nil || !strings.Contains(err.Error(), "is not a file or folder of this repository") {
+			t.Errorf("%s: %v", field, err)
+		}
+		if out, err := run(fsys, "a"); err == nil {
+			t.Errorf("%s, unchecked: %s", field, out)
+		}
+		if _, err := os.Stat(marker); !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("%s: the command was run", field)
+		}
+	}
+}
+
+// TestInline builds YAML that stands in a list of files.
+func TestInline(t *testing.T) {
+	fsys := tree(map[string]string{
+		"a/c.yaml": configMap,
+		"a/kustomization.yaml": "resources: [c.yaml]\npatchesStrategicMerge:\n- |\n  apiVersion: v1\n  kind: ConfigMap\n" +
+			"  metadata: {name: c}\n  data: {a: 'https://github.com/x?ref=y'}\n",
+	})
+	if out, err := Kustomize(fsys, "a"); err != nil || !strings.Contains(string(out), "a: https://github.com/x") {
+		t.Errorf("%s %v", out, err)
 	}
 }
 

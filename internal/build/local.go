@@ -7,6 +7,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/types"
@@ -39,7 +40,7 @@ func checkLocal(fsys fs.FS, dir string) error {
 		for _, ref := range references(k) {
 			target := path.Join(dir, ref)
 			info, err := fs.Stat(fsys, target)
-			if err != nil || Remote(ref) {
+			if err != nil || Remote(ref) || strings.ContainsFunc(ref, unicode.IsControl) {
 				return fmt.Errorf("%s: %q is not a file or folder of this repository", file, ref)
 			}
 			if info.IsDir() {
@@ -55,9 +56,25 @@ func checkLocal(fsys fs.FS, dir string) error {
 
 // Remote says that Kustomize takes a reference for an address, whether or not there is a
 // file or folder of that name.
-func Remote(ref string) bool { return remoteForm.MatchString(ref) }
+func Remote(ref string) bool { return remoteForm.MatchString(strings.ToLower(ref)) } // as Kustomize folds case
 
-var remoteForm = regexp.MustCompile(`(?i)://|^https?:|^git::|^[a-z][a-z0-9-]*@|^[a-z0-9._-]+@[a-z0-9.-]+:|^github\.com[/:]|\?(ref|version|submodules|timeout)=|^[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?/.*//`)
+// Inline says that an entry of one of InlineLists is YAML and no reference. Kustomize
+// tries text that is no YAML as a file, and then as an address, line breaks or not.
+func Inline(text string) bool {
+	return strings.Contains(text, "\n") && !addressForm.MatchString(strings.ToLower(text))
+}
+
+// InlineLists are the fields of a kustomization that may hold YAML in place of a file.
+func InlineLists() []string {
+	return []string{"patchesStrategicMerge", "generators", "transformers", "validators"}
+}
+
+const address = `^git::|^(ssh|https?|file)://|^[a-z][a-z0-9-]*@|^github\.com[/:]`
+
+var (
+	addressForm = regexp.MustCompile(address)
+	remoteForm  = regexp.MustCompile(address + `|://|^https?:|^[a-z0-9._-]+@[a-z0-9.-]+:|[?&](ref|version|submodules|timeout)=|^[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?/.*//`)
+)
 
 // read returns the kustomization of dir and its path.
 func read(fsys fs.FS, dir string) (*types.Kustomization, string, error) {
@@ -80,15 +97,22 @@ func read(fsys fs.FS, dir string) (*types.Kustomization, string, error) {
 }
 
 // references lists what k names outside itself: every field that Kustomize hands
-// to its loader. Text with a line break is inline YAML.
+// to its loader.
 //
 //nolint:staticcheck // Kustomize still loads what the deprecated fields name
 func references(k *types.Kustomization) []string {
 	var refs []string
 	add := func(entries ...string) {
 		for _, e := range entries {
-			if e != "" && !strings.Contains(e, "\n") {
+			if e != "" {
 				refs = append(refs, e)
+			}
+		}
+	}
+	addUnlessInline := func(entries ...string) {
+		for _, e := range entries {
+			if !Inline(e) {
+				add(e)
 			}
 		}
 	}
@@ -97,12 +121,12 @@ func references(k *types.Kustomization) []string {
 	add(k.Components...)
 	add(k.Crds...)
 	add(k.Configurations...)
-	add(k.Generators...)
-	add(k.Transformers...)
-	add(k.Validators...)
+	addUnlessInline(k.Generators...)
+	addUnlessInline(k.Transformers...)
+	addUnlessInline(k.Validators...)
 	add(k.OpenAPI["path"])
 	for _, p := range k.PatchesStrategicMerge {
-		add(string(p))
+		addUnlessInline(string(p))
 	}
 	for _, p := range append(k.Patches, k.PatchesJson6902...) {
 		add(p.Path)

@@ -209,11 +209,12 @@ func (c *checker) checkUnaltered(file string, built, sealed object) {
 	}
 }
 
-// holdsCiphertext looks for SOPS values anywhere in v.
+// holdsCiphertext looks for SOPS values anywhere in v. How one begins is enough: the
+// rest may have been cut off and put elsewhere.
 func holdsCiphertext(v any) bool {
 	switch v := v.(type) {
 	case string:
-		return ciphertext.MatchString(v) || wrappedKey.MatchString(v)
+		return strings.Contains(v, "ENC[AES256_GCM") || wrappedKey.MatchString(v)
 	case map[string]any:
 		for _, item := range v {
 			if holdsCiphertext(item) {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 
@@ -115,11 +116,11 @@ type reference struct {
 	line      int
 }
 
-// references returns what one field names. Text with a line break is inline YAML.
+// references returns what one field names.
 func references(name string, value *yaml.Node) []reference {
 	var refs []reference
 	add := func(n *yaml.Node) {
-		if to := text(n); to != "" && !strings.Contains(to, "\n") {
+		if to := text(n); to != "" && !(slices.Contains(build.InlineLists(), name) && build.Inline(to)) {
 			refs = append(refs, reference{name, to, deref(n).Line})
 		}
 	}
@@ -164,6 +165,8 @@ func (c *checker) checkReference(file, home string, r reference) {
 		c.add(ruleEscape, file, r.line, "%s: %q is outside of %s", r.field, clip(r.to), home)
 	case strings.Contains(path.Base(target), ".sops.") && (r.field != "resources" || path.Dir(target) != path.Dir(file)):
 		c.add(ruleSealedReference, file, r.line, "%s: names the sealed file %q", r.field, clip(r.to))
+	case strings.ContainsFunc(r.to, unicode.IsControl):
+		c.add(ruleEscape, file, r.line, "%s: %q has a control character", r.field, clip(r.to))
 	case r.field != "configMapGenerator" && c.files[target] != nil:
 		c.mustBeYAML(c.files[target])
 	}
