@@ -2,9 +2,11 @@ package verify
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -94,68 +96,82 @@ func (c *checker) sameDrift(name string, got, want, was []byte) (bool, error) {
 	if !ok || !thenOK {
 		return false, nil
 	}
-	for d := range now {
-		if !then[d] {
+	for at, d := range now {
+		if then[at] != d {
 			return false, nil
 		}
 	}
 	return true, nil
 }
 
-// drift lists the values in which two YAML files differ; not ok when one of them
-// does not parse.
-func drift(a, b []byte) (out map[string]bool, ok bool) {
+// drift lists the values in which two YAML files differ, those of a first, by where they
+// stand; not ok when one of them does not parse. A value that is not there is empty.
+func drift(a, b []byte) (out map[location][2]string, ok bool) {
 	x, y := flatten(a), flatten(b)
 	if x == nil || y == nil {
 		return nil, false
 	}
-	out = map[string]bool{}
-	for k, v := range x {
-		if other, ok := y[k]; !ok || other != v {
-			out["+"+k+"="+v] = true
+	out = map[location][2]string{}
+	for at, v := range x {
+		if y[at] != v {
+			out[at] = [2]string{v, y[at]}
 		}
 	}
-	for k, v := range y {
-		if other, ok := x[k]; !ok || other != v {
-			out["-"+k+"="+v] = true
+	for at, v := range y {
+		if _, ok := x[at]; !ok {
+			out[at] = [2]string{"", v}
 		}
 	}
 	return out, true
 }
 
+// location is the hash of an object and a path in it, which takes the same memory however
+// long the keys are.
+type location [sha256.Size]byte
+
+// at is a step below l. kind keeps the key "1" apart from the second item of a list.
+func (l location) at(kind byte, step string) location {
+	return sha256.Sum256(append(append(l[:], kind), step...))
+}
+
 // flatten gives every value of a YAML stream by its object and path, empty lists and
-// mappings included. Text that is YAML itself, as a patch is, is taken apart as well.
-func flatten(doc []byte) map[string]string {
+// mappings included. Text that is YAML itself, as a patch is, is taken apart as well. It
+// is nil for what does not parse, or has more values than one file may have.
+func flatten(doc []byte) map[location]string {
 	docs, bad := parseYAML(doc)
 	if bad != nil {
 		return nil
 	}
-	out := map[string]string{}
+	out := map[location]string{}
 	seen := map[string]int{}
 	for _, d := range docs {
 		meta := field(d, "metadata")
 		object := fmt.Sprintf("%q/%q/%q", text(field(d, "kind")), text(field(meta, "namespace")), text(field(meta, "name")))
-		flattenNode(fmt.Sprintf("%s:%d", object, seen[object]), d, out)
+		flattenNode(location{}.at('o', fmt.Sprintf("%s:%d", object, seen[object])), d, out)
 		seen[object]++
+	}
+	if len(out) > maxNodes {
+		return nil
 	}
 	return out
 }
 
-func flattenNode(at string, n *yaml.Node, out map[string]string) {
+func flattenNode(at location, n *yaml.Node, out map[location]string) {
 	n = deref(n)
 	switch {
+	case len(out) > maxNodes:
 	case n.Kind == yaml.MappingNode && len(n.Content) > 0:
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			flattenNode(fmt.Sprintf("%s.%q", at, text(n.Content[i])), n.Content[i+1], out)
+			flattenNode(at.at('.', text(n.Content[i])), n.Content[i+1], out)
 		}
 	case n.Kind == yaml.SequenceNode && len(n.Content) > 0:
 		for i, item := range n.Content {
-			flattenNode(fmt.Sprintf("%s[%d]", at, i), item, out)
+			flattenNode(at.at('[', strconv.Itoa(i)), item, out)
 		}
 	default:
 		if strings.Contains(n.Value, "\n") {
 			if docs, bad := parseYAML([]byte(n.Value)); bad == nil && len(docs) == 1 && docs[0].Kind == yaml.MappingNode {
-				flattenNode(at+"|", docs[0], out)
+				flattenNode(at.at('|', ""), docs[0], out)
 				return
 			}
 		}

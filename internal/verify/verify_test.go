@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -126,6 +127,21 @@ func TestNameFlaw(t *testing.T) {
 		if got := nameFlaw(name); want == "" && got != "" || !strings.Contains(got, want) {
 			t.Errorf("%.40q: %q, want %q", name, got, want)
 		}
+	}
+}
+
+// TestFlattenLongKey gives every value of a list a path of half a megabyte.
+func TestFlattenLongKey(t *testing.T) {
+	doc := []byte("? " + strings.Repeat("k", 500_000) + "\n: [" + strings.Repeat("1,", 90_000) + "]\n")
+	before := new(runtime.MemStats)
+	runtime.ReadMemStats(before)
+	if got := len(flatten(doc)); got != 90_000 {
+		t.Errorf("%d values", got)
+	}
+	after := new(runtime.MemStats)
+	runtime.ReadMemStats(after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<30 {
+		t.Errorf("%d MB were allocated", took>>20)
 	}
 }
 
