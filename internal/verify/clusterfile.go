@@ -1,11 +1,14 @@
 package verify
 
 import (
+	"io/fs"
 	"path"
-	"slices"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/berth-gitops/berth/internal/build"
 )
 
 // checkClusterFile looks at a file below clusters/ that is not berth's: at what Flux
@@ -29,6 +32,11 @@ func (c *checker) checkClusterFile(f *file) {
 // fluxProjects is the file that makes a cluster ready.
 const fluxProjects = "flux-projects.yaml"
 
+// isBeside says that a reference stays in its folder.
+func isBeside(name string) bool {
+	return fs.ValidPath(path.Clean(name)) && !build.Remote(name) && !strings.ContainsFunc(name, unicode.IsControl)
+}
+
 // alters says how a Kustomization could change the fluxProjects beside it, or "".
 func alters(docs []*yaml.Node) string {
 	lists := false
@@ -40,7 +48,13 @@ func alters(docs []*yaml.Node) string {
 			switch key := deref(doc.Content[i]); key.Value {
 			case "apiVersion", "kind":
 			case "resources":
-				lists = slices.ContainsFunc(deref(doc.Content[i+1]).Content, func(n *yaml.Node) bool { return path.Clean(text(n)) == fluxProjects })
+				for _, n := range deref(doc.Content[i+1]).Content {
+					name := text(n)
+					if !isBeside(name) {
+						return "lists " + clip(name) + ", which is not below this folder"
+					}
+					lists = lists || path.Clean(name) == fluxProjects
+				}
 			default:
 				return "has the field " + clip(key.Value) + ", which may change " + fluxProjects
 			}

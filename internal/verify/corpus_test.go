@@ -16,13 +16,15 @@ import (
 //
 // Lines of its comment say what to do (see fleet.do): "base:" before both, "hostile:"
 // and "twin:" in one of them, "both:" in both. "want RULE [FILE[:LINE]]" are exactly
-// the rules that must be found; "warns RULE" those that may warn about the twin.
+// the rules that must be found, and "blocks RULE" that one of its findings must block;
+// "warns RULE" are those that may warn about the twin.
 // "whole" judges without a base. Files are named base/…, hostile/…, twin/… or both/….
 type attack struct {
 	name        string
 	archive     *txtar.Archive
 	wants       []string
 	warns       []string
+	blocks      []string
 	whole       bool
 	withKeys    bool
 	wrongKeys   bool
@@ -47,6 +49,8 @@ func attacks(t *testing.T) []attack {
 			switch verb {
 			case "want":
 				a.wants = append(a.wants, rest)
+			case "blocks":
+				a.blocks = append(a.blocks, rest)
 			case "warns":
 				a.warns = append(a.warns, rest)
 			case "whole":
@@ -124,6 +128,11 @@ func (a attack) compare(t *testing.T, r *Report) {
 	got := map[string]bool{}
 	for _, f := range r.Findings {
 		got[f.Rule] = true
+	}
+	for _, rule := range a.blocks {
+		if !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Rule == rule && f.Level == Blocking }) {
+			t.Errorf("%s does not block", rule)
+		}
 	}
 	want := map[string]bool{}
 	for _, w := range a.wants {

@@ -43,14 +43,10 @@ func (c *checker) read(e entry) (*file, error) {
 func (c *checker) readNew(e entry) (*file, error) {
 	switch {
 	case e.mode&fs.ModeSymlink != 0:
-		if isOurs(e.path) || magicLink.MatchString(e.path) {
-			c.add(ruleSymlink, e.path, 0, "is a symbolic link")
-		}
+		c.unread(ruleSymlink, e.path, "is a symbolic link")
 		return nil, nil
 	case e.mode&fs.ModeIrregular != 0:
-		if isOurs(e.path) {
-			c.add(ruleModule, e.path, 0, "is a submodule")
-		}
+		c.unread(ruleModule, e.path, "is a submodule")
 		return nil, nil
 	}
 	info, err := lstat(c.Head, e.path)
@@ -58,9 +54,7 @@ func (c *checker) readNew(e entry) (*file, error) {
 		return nil, err
 	}
 	if info.Size() > maxFileSize {
-		if isOurs(e.path) {
-			c.add(ruleTooLarge, e.path, 0, "has %d bytes", info.Size())
-		}
+		c.unread(ruleTooLarge, e.path, "has %d bytes, and was not looked at", info.Size())
 		return nil, nil
 	}
 	data, err := fs.ReadFile(c.Head, e.path)
@@ -73,14 +67,31 @@ func (c *checker) readNew(e entry) (*file, error) {
 	return f, nil
 }
 
+// unread notes a file that is not looked into. Below clusters/, where platforms keep
+// large files of their own, it blocks when the change brings it, and when it stands for
+// what may take berth's own file away.
+func (c *checker) unread(rule, name, format string, args ...any) {
+	switch {
+	case isOurs(name), rule == ruleSymlink && magicLink.MatchString(name),
+		isCluster(name) && (c.changed(name) || isKustomization(name, nil)):
+		c.add(rule, name, 0, format, args...)
+	case isCluster(name), rule == ruleTooLarge:
+		c.warn(rule, name, 0, format, args...)
+	}
+}
+
 // parse reads f as YAML, and notes its flaws where its name says that it is.
 func (c *checker) parse(f *file) {
 	if !utf8.Valid(f.data) || bytes.HasPrefix(f.data, []byte("\ufeff")) || bytes.IndexByte(f.data, 0) >= 0 {
 		f.flaws = append(f.flaws, &flaw{ruleYAML, "is not plain UTF-8 text", 0})
 	}
-	docs, bad := parseYAML(f.data)
+	docs, grown, bad := readYAML(f.data)
+	c.grown += grown
 	switch {
 	case bad != nil:
+		f.flaws = append(f.flaws, bad)
+	case grown > 0 && c.grown > maxNodes:
+		bad = &flaw{ruleYAMLBomb, "grows by its aliases, with the files before it, by more than 100,000 values or 10 MB", 0}
 		f.flaws = append(f.flaws, bad)
 	case isOurs(f.path) && crowded(docs):
 		bad = &flaw{ruleYAMLBomb, "has more than 100,000 values in texts that are YAML", 0}
@@ -89,19 +100,24 @@ func (c *checker) parse(f *file) {
 		f.docs = docs
 	}
 	named := slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(f.path)) || path.Base(f.path) == "Kustomization"
-	if isOurs(f.path) && (named || bad != nil && bad.rule == ruleYAMLBomb) {
+	if named && (isOurs(f.path) || isCluster(f.path)) || bad != nil && bad.rule == ruleYAMLBomb {
 		c.mustBeYAML(f)
 	}
 }
 
-// mustBeYAML notes the flaws of a file that somebody reads as YAML.
+// mustBeYAML notes the flaws of a file that somebody reads as YAML. What is not berth's
+// blocks only where a change brings it below clusters/.
 func (c *checker) mustBeYAML(f *file) {
 	if f.noted {
 		return
 	}
 	f.noted = true
+	level := Warning
+	if isOurs(f.path) || isCluster(f.path) && c.changed(f.path) {
+		level = Blocking
+	}
 	for _, bad := range f.flaws {
-		c.add(bad.rule, f.path, bad.line, "%s", bad.what)
+		c.addAt(level, bad.rule, f.path, bad.line, "%s", bad.what)
 	}
 }
 
@@ -114,34 +130,40 @@ type flaw struct {
 // parseYAML reads a stream of documents and refuses what is not plain: duplicate
 // keys, text in base64, and aliases that grow too large. Empty documents are left out.
 func parseYAML(data []byte) ([]*yaml.Node, *flaw) {
+	docs, _, bad := readYAML(data)
+	return docs, bad
+}
+
+// readYAML is parseYAML, and says how many values the aliases add.
+func readYAML(data []byte) (docs []*yaml.Node, grown int, bad *flaw) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	var docs []*yaml.Node
 	total := 0
 	for {
 		var doc yaml.Node
 		err := decoder.Decode(&doc)
 		if errors.Is(err, io.EOF) {
-			return docs, nil
+			return docs, grown, nil
 		}
 		if err != nil {
-			return nil, &flaw{ruleYAML, "does not parse", lineOf(err)}
+			return nil, 0, &flaw{ruleYAML, "does not parse", lineOf(err)}
 		}
 		if len(doc.Content) == 0 {
 			continue
 		}
 		m := measure{sizes: map[*yaml.Node]int{}}
 		if total += m.size(doc.Content[0], 0); total > maxNodes {
-			return nil, &flaw{ruleYAMLBomb, "grows to more than 100,000 values or 10 MB, is nested more than 64 deep, or contains itself", doc.Content[0].Line}
+			return nil, 0, &flaw{ruleYAMLBomb, "grows to more than 100,000 values or 10 MB, is nested more than 64 deep, or contains itself", doc.Content[0].Line}
 		}
+		grown += m.grown
 		switch {
 		case m.twice != nil:
-			return nil, &flaw{ruleYAML, "has the same key twice", m.twice.Line}
+			return nil, 0, &flaw{ruleYAML, "has the same key twice", m.twice.Line}
 		case m.binary != nil:
-			return nil, &flaw{ruleYAML, "has a text in base64 (!!binary)", m.binary.Line}
+			return nil, 0, &flaw{ruleYAML, "has a text in base64 (!!binary)", m.binary.Line}
 		}
 		docs = append(docs, doc.Content[0])
 		if len(docs) > maxFiles {
-			return nil, &flaw{ruleYAMLBomb, "has more than 1,000 documents", doc.Line}
+			return nil, 0, &flaw{ruleYAMLBomb, "has more than 1,000 documents", doc.Line}
 		}
 	}
 }
@@ -159,6 +181,7 @@ func lineOf(err error) int {
 // measure counts values as they are once aliases are written out.
 type measure struct {
 	sizes  map[*yaml.Node]int // of anchors; negative while they are being counted
+	grown  int                // values that aliases add
 	twice  *yaml.Node         // a key that stands twice
 	binary *yaml.Node         // a text that is not what it looks like
 }
@@ -175,6 +198,7 @@ func (m *measure) size(n *yaml.Node, depth int) int {
 			if size < 0 {
 				return maxNodes + 1
 			}
+			m.grown += size
 			return size
 		}
 		m.sizes[n] = -1

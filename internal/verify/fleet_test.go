@@ -352,6 +352,10 @@ func (f *fleet) specialVerbs() map[string]func(name, arg string) {
 			}
 			f.files[unquoted] = []byte("x")
 		},
+		// repeats FILE repeats a text of 5 KB 1,500 times
+		"repeats": func(name, _ string) {
+			f.files[name] = []byte("a: &a " + strings.Repeat("x ", 2_500) + "\nb: [" + strings.Repeat("*a,", 1_500) + "]\n")
+		},
 		"badname": func(name, _ string) { f.files[name+"/\xff.txt"] = []byte("x") },
 		"many": func(name, _ string) {
 			for i := range maxFiles {

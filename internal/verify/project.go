@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"path"
 	"slices"
 	"strings"
@@ -30,7 +31,7 @@ func (p *project) namespaces() []string {
 }
 
 // checkProject looks at everything of one project.
-func (c *checker) checkProject(id string, entries []entry) error {
+func (c *checker) checkProject(ctx context.Context, id string, entries []entry) error {
 	if len(entries) == 0 {
 		return nil // deleted
 	}
@@ -45,11 +46,15 @@ func (c *checker) checkProject(id string, entries []entry) error {
 			delete(c.files, e.path)
 		}
 	}()
+	c.grown = 0
 	before := len(c.report.Findings)
 	if ok, err := c.readAll(p); err != nil || !ok {
 		return err
 	}
 	for _, e := range entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if f := c.files[e.path]; f != nil {
 			c.checkSource(f)
 		}

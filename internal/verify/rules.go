@@ -203,7 +203,7 @@ func insideRules() []Rule {
 			Why:  "They change how everything else is built or merged, and can run programs.",
 			Mend: "Use resources, components, patches, images, replicas, labels, replacements or configMapGenerator.",
 		}, {
-			ID: ruleSymlink, What: "A symbolic link in a folder that Flux applies, or anywhere one called .sourceignore or .gitmodules.",
+			ID: ruleSymlink, What: "A symbolic link in a folder that Flux applies (below clusters/ where the change brings it), or anywhere one called .sourceignore or .gitmodules.",
 			Why:  "What it points at is not what was reviewed. At the other two Flux stops for the whole repository.",
 			Mend: "Put the file itself there.",
 		}, {
@@ -225,15 +225,15 @@ func insideRules() []Rule {
 func fileRules() []Rule {
 	return []Rule{
 		{
-			ID: ruleYAML, What: "A YAML file, or one that a Kustomization reads as such, that does not parse, has a key twice or a text in base64, or is not UTF-8.",
+			ID: ruleYAML, What: "A YAML file, or one that a Kustomization reads as such, that does not parse, has a key twice or a text in base64, or is not UTF-8. Below clusters/ it blocks where the change brings it.",
 			Why:  "Two readers may take it for two different things.",
 			Mend: "Write plain YAML in UTF-8.",
 		}, {
-			ID: ruleYAMLBomb, What: "A YAML file whose aliases or nesting grow beyond all measure, or a build that does.",
+			ID: ruleYAMLBomb, What: "A YAML file whose aliases or nesting grow beyond all measure, or the aliases of one project's files together, or a build that does. Where Flux applies nothing it is a warning.",
 			Why:  "It would stop the controller that builds every project.",
 			Mend: "Write out what the aliases stand for; look for replacements and patches that multiply.",
 		}, {
-			ID: ruleTooLarge, What: "A file of more than 1 MiB, or a project of more than 1,000 files or 10 MiB.",
+			ID: ruleTooLarge, What: "A file of more than 1 MiB, or a project of more than 1,000 files or 10 MiB. Where Flux applies nothing such a file is a warning: it is not looked at for tokens.",
 			Why:  "Every Flux Kustomization unpacks the whole repository on each push.",
 			Mend: "Keep large files elsewhere.",
 		}, {
@@ -301,7 +301,7 @@ func platformRules() []Rule {
 			Why:  "Below tenants/ and fleet/ Flux applies it with the platform's rights; in a project's own folders it is only a warning.",
 			Mend: "Move it into the project's components/, or out of berth's folders.",
 		}, {
-			ID: ruleClusterFile, Level: Warning, What: "With --base: a file below clusters/ that is not berth's changes. A kustomization.yaml beside flux-projects.yaml that does more than list files, or leaves that one out, blocks.",
+			ID: ruleClusterFile, Level: Warning, What: "With --base: a file below clusters/ that is not berth's changes. A kustomization.yaml beside flux-projects.yaml blocks that does more than list files below it, or leaves that one out.",
 			Why:  "Flux applies what is below clusters/<cluster> with all rights, and berth knows only its own file there.",
 			Mend: "Have the platform's owners look at it.",
 		},

@@ -98,6 +98,10 @@ func isOurs(name string) bool {
 		path.Base(name) == fluxProjects && first == "clusters"
 }
 
+// isCluster says that a path is in the folder that Flux applies with all rights, of
+// which berth knows one file for each cluster.
+func isCluster(name string) bool { return strings.HasPrefix(name, "clusters/") }
+
 // IsPlatform says that a path is berth.yaml, or another file that Flux applies, or is
 // built from, and that belongs to no project.
 func IsPlatform(name string) bool { return ProjectOf(name) == "" && isOurs(name) }

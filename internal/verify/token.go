@@ -133,9 +133,10 @@ func (c *checker) checkTokens(f *file) {
 		c.add(ruleToken, f.path, lineAt(data, at), "looks like %s", name)
 		return
 	}
+	clean := map[*yaml.Node]bool{}
 	for _, doc := range f.docs {
 		for _, list := range valueLists(doc) {
-			if name, line, ok := s.findValues(list); ok {
+			if name, line, ok := s.findValues(list, clean); ok {
 				c.add(ruleToken, f.path, line, "looks like %s", name)
 				return
 			}
@@ -143,13 +144,17 @@ func (c *checker) checkTokens(f *file) {
 	}
 }
 
-// findValues looks at values without their white space, then joined.
-func (s scanner) findValues(values []*yaml.Node) (string, int, bool) {
+// findValues looks at values without their white space, then joined. clean are those
+// that were looked at one by one: an alias may repeat one a thousand times.
+func (s scanner) findValues(values []*yaml.Node, clean map[*yaml.Node]bool) (string, int, bool) {
 	var all []byte
 	for _, v := range values {
 		squeezed := squeeze(v.Value)
-		if name, _, ok := s.find([]byte(squeezed), false); ok {
-			return name, v.Line, true
+		if !clean[v] {
+			if name, _, ok := s.find([]byte(squeezed), false); ok {
+				return name, v.Line, true
+			}
+			clean[v] = true
 		}
 		all = append(all, squeezed...)
 	}

@@ -101,6 +101,7 @@ type checker struct {
 	hosts    map[string]string // of Ingresses, by cluster and host: the project
 	differs  map[string]bool   // paths in Changed; nil without a Base
 	scan     scanner
+	grown    int // values that aliases add, in the files of one project or of none
 }
 
 func newChecker(in Input) *checker {
@@ -188,7 +189,7 @@ func (c *checker) run(ctx context.Context) error {
 			c.add(ruleTooLarge, "projects/"+id, 0, "project %q: %v", clip(id), errCrowded)
 			continue
 		}
-		if err := c.checkProject(id, s.byProject[id]); err != nil {
+		if err := c.checkProject(ctx, id, s.byProject[id]); err != nil {
 			return err
 		}
 	}
