@@ -29,7 +29,7 @@ func itemFields(list string) []string {
 	case "patches", "patchesJson6902":
 		return []string{"path", "patch", "target", "options"}
 	case "replacements":
-		return []string{"path", "source", "targets"}
+		return []string{"path", "source", "sourceValue", "targets"}
 	case "configMapGenerator":
 		return []string{"name", "namespace", "behavior", "files", "envs", "env", "literals", "options"}
 	}
@@ -167,10 +167,19 @@ func (c *checker) checkReference(file, home string, r reference) {
 		c.add(ruleSealedReference, file, r.line, "%s: names the sealed file %q", r.field, clip(r.to))
 	case strings.ContainsFunc(r.to, unicode.IsControl):
 		c.add(ruleEscape, file, r.line, "%s: %q has a control character", r.field, clip(r.to))
+	case leftOut(target):
+		c.add(ruleHidden, file, r.line, "%s: %q is a name that Flux leaves out", r.field, clip(r.to))
 	case r.field != "configMapGenerator" && c.files[target] != nil:
 		c.mustBeYAML(c.files[target])
 	}
 }
+
+// leftOut says that source-controller leaves a file or folder out by its name, wherever
+// it stands (fluxcd.io/flux/components/source/gitrepositories, default exclusions).
+func leftOut(name string) bool { return leftOutForm.MatchString(name) }
+
+var leftOutForm = regexp.MustCompile(`(^|/)([^/]*\.(jpe?g|gif|png|wmv|flv|tar\.gz|zip)|\.git(ignore|modules|attributes|hub)?|\.circleci|\.(travis|gitlab-ci|drone)\.yml|` +
+	`appveyor\.yml|cloudbuild\.yaml|codeship-(services|steps)\.yml|\.goreleaser\.yml|\.(sops|flux)\.yaml)(/|$)`)
 
 var hostForm = regexp.MustCompile(`^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}/`)
 

@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -35,16 +37,37 @@ func (c *checker) checkNeighbours(file string, o object) {
 			c.add(ruleNeighbours, file, 0, "%s is an ExternalName", o)
 		}
 	case "Ingress.networking.k8s.io":
-		if o.at("spec", "defaultBackend") != nil {
-			c.add(ruleNeighbours, file, 0, "%s has a default backend", o)
+		c.checkIngress(file, o)
+	}
+}
+
+// checkIngress keeps an Ingress to the hosts that its rules name, which checkHosts
+// compares.
+func (c *checker) checkIngress(file string, o object) {
+	if o.at("spec", "defaultBackend") != nil {
+		c.add(ruleNeighbours, file, 0, "%s has a default backend", o)
+	}
+	for _, rule := range list(o.at("spec", "rules")) {
+		if host := rule.text("host"); host == "" || strings.HasPrefix(host, "*") {
+			c.add(ruleNeighbours, file, 0, "%s has the host %q", o, clip(host))
 		}
-		for _, rule := range list(o.at("spec", "rules")) {
-			if host := rule.text("host"); host == "" || strings.HasPrefix(host, "*") {
-				c.add(ruleNeighbours, file, 0, "%s has the host %q", o, clip(host))
+		for _, p := range list(rule.at("http", "paths")) {
+			if strings.ContainsAny(p.text("path"), "`'\"") {
+				c.add(ruleNeighbours, file, 0, "%s has a path with a quotation mark, which may end in another rule of the ingress controller's", o)
 			}
 		}
 	}
+	annotations, _ := o.at("metadata", "annotations").(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(annotations)) {
+		if routing.MatchString(name) {
+			c.add(ruleNeighbours, file, 0, "%s has the annotation %s, which reaches other hosts", o, clip(name))
+		}
+	}
 }
+
+// routing are the annotations with which ingress controllers, whatever the prefix that
+// they are set to, take more hosts or somebody's own configuration.
+var routing = regexp.MustCompile(`(?i)(^|/)(server-alias|([a-z]+-)*snippets?|router\.pathmatcher)$`)
 
 // podSpec returns the pod spec of a workload.
 func podSpec(o object) (object, bool) {

@@ -156,7 +156,7 @@ func sealedRules() []Rule {
 			Why:  "Flux decrypts files of generators and patches before it builds, so the plain token would end up in what they make.",
 			Mend: "Take the reference out.",
 		}, {
-			ID: ruleUnopened, What: "With --age-key-file: a sealed file does not open, or its MAC is wrong.",
+			ID: ruleUnopened, What: "With --age-key-file: a sealed file does not open, or its MAC is wrong. A project key that no identity opens is a warning when others do: it may be another cluster's.",
 			Why: "Flux could not open it, or it was changed by somebody who knows the key.", Mend: restore,
 		}, {
 			ID: ruleCredential, What: "With --age-key-file: the content is not a working dockerconfigjson for the registry and user that the annotations name.",
@@ -211,9 +211,9 @@ func insideRules() []Rule {
 			Why:  "Its content stands in another repository, and berth does not read it.",
 			Mend: "Put the files themselves there.",
 		}, {
-			ID: ruleHidden, What: "A .sourceignore in a folder that Flux applies, or at the top. One at the top that stays as it was is a warning.",
+			ID: ruleHidden, What: "A .sourceignore in a folder that Flux applies, or at the top. One at the top that stays as it was is a warning. Or a Kustomization that names a file which Flux leaves out by itself, as *.png, *.zip and cloudbuild.yaml.",
 			Why:  "Flux does not see the files that it names: without its kustomization.yaml, for example, a folder is applied with every file in it.",
-			Mend: "Take it out.",
+			Mend: "Take it out, or give the file another name.",
 		}, {
 			ID: ruleBuild, What: "An overlay or a platform half does not build.",
 			Why:  "Flux stops at it, and the project stays as it was.",
@@ -267,7 +267,7 @@ func workloadRules() []Rule {
 			Why:  "Which of them gets the other's traffic is up to chance.",
 			Mend: "Choose another host.",
 		}, {
-			ID: ruleNeighbours, What: "A Service takes externalIPs or is an ExternalName, an Ingress has a default backend, a wildcard or no host, or a pod takes a priority class called system-….",
+			ID: ruleNeighbours, What: "A Service takes externalIPs or is an ExternalName, an Ingress has a default backend, a wildcard or no host, a path with quotation marks or an annotation such as server-alias, …-snippet or router.pathmatcher, or a pod takes a priority class called system-….",
 			Why:  "It gets the traffic of others, reaches other namespaces through the ingress controller, or drives others' pods from the nodes. The cluster refuses it, but for the Ingress.",
 			Mend: "Take the field out.",
 		},
@@ -319,7 +319,7 @@ func generatedRules() []Rule {
 			Why:  "`berth create` takes its word for who may change the project and give it a token.",
 			Mend: "Ask the owner so far.",
 		}, {
-			ID: ruleEdited, What: "A generated file was edited by hand, or one without berth's header stands in its place.",
+			ID: ruleEdited, What: "A generated file was edited by hand, or one without berth's header stands in its place. A .sops.yaml of one's own that was there before is left alone.",
 			Why:  "It no longer says what the spec says, and berth stops at it.",
 			Mend: "Put the change into project.yaml or a component, then `berth create project ID --overwrite`.",
 		}, {

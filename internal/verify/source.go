@@ -79,17 +79,32 @@ func (c *checker) checkSource(f *file) {
 func (c *checker) checkPlaintext(f *file) {
 	for _, doc := range f.docs {
 		visit(doc, func(n *yaml.Node) {
-			if n.Kind != yaml.MappingNode || text(field(n, "kind")) != "Secret" || text(field(n, "apiVersion")) == "" {
-				return
-			}
-			for _, name := range []string{"data", "stringData"} {
-				if plain := plainValue(field(n, name)); plain != nil {
-					line := max(plain.Line, n.Line)
-					c.add(rulePlaintextSecret, f.path, line, "%s of a Secret is not encrypted", name)
+			for _, secret := range secrets(n) {
+				for _, name := range []string{"data", "stringData"} {
+					if plain := plainValue(field(secret, name)); plain != nil {
+						line := max(plain.Line, n.Line)
+						c.add(rulePlaintextSecret, f.path, line, "%s of a Secret is not encrypted", name)
+					}
 				}
 			}
 		})
 	}
+}
+
+// secrets returns n if it is a Secret, and the items of a SecretList, which need not say
+// what they are.
+func secrets(n *yaml.Node) []*yaml.Node {
+	if n.Kind == yaml.MappingNode && text(field(n, "apiVersion")) != "" {
+		switch text(field(n, "kind")) {
+		case "Secret":
+			return []*yaml.Node{n}
+		case "SecretList":
+			if items := deref(field(n, "items")); items != nil && items.Kind == yaml.SequenceNode {
+				return items.Content
+			}
+		}
+	}
+	return nil
 }
 
 // plainValue returns a value that is not ciphertext.
