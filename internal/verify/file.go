@@ -280,6 +280,12 @@ func visit(n *yaml.Node, fn func(*yaml.Node)) {
 	v.visit(n, 0, 0)
 }
 
+// visitPlain is visit without the text that is YAML itself.
+func visitPlain(n *yaml.Node, fn func(*yaml.Node)) {
+	v := visitor{fn: fn}
+	v.visit(n, 0, 0)
+}
+
 // crowded says that visit leaves something out.
 func crowded(docs []*yaml.Node) bool {
 	v := visitor{func(*yaml.Node) {}, maxNodes}

@@ -161,7 +161,11 @@ func (c *checker) checkNamespaces(p *project) {
 			continue
 		}
 		for _, doc := range f.docs {
-			visit(doc, func(n *yaml.Node) {
+			look := visitPlain // a ConfigMap's texts are the application's own business
+			if isKustomization(e.path, doc) {
+				look = visit
+			}
+			look(doc, func(n *yaml.Node) {
 				if n.Kind != yaml.MappingNode || text(field(n, "kind")) == "" {
 					return
 				}

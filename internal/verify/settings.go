@@ -26,6 +26,13 @@ func (c *checker) checkSettings(s *scope) error {
 	if err != nil {
 		return c.problems(ruleTrustChanged, generator.PlatformPath, err)
 	}
+	own, err := c.ownSopsConfig()
+	if err != nil {
+		return err
+	}
+	if own {
+		delete(want, sopsConfig)
+	}
 	if err := c.checkRendered(want, was); err != nil {
 		return err
 	}
@@ -36,6 +43,22 @@ func (c *checker) checkSettings(s *scope) error {
 		}
 	}
 	return c.rememberMoved()
+}
+
+const sopsConfig = ".sops.yaml"
+
+// ownSopsConfig says that the repository has a .sops.yaml that is not berth's, and had it
+// before: berth init leaves such a file alone.
+func (c *checker) ownSopsConfig() (bool, error) {
+	if !isFile(c.Head, sopsConfig) {
+		return false, nil
+	}
+	f, err := c.read(entry{path: sopsConfig})
+	if err != nil || f == nil || isGenerated(f.data) {
+		return false, err
+	}
+	before, err := c.base(sopsConfig)
+	return !isGenerated(before), err
 }
 
 // readSettings takes Head's berth.yaml for what specs are rendered with.
