@@ -116,13 +116,14 @@ func (c *checker) openSealed(p *project, infos map[string]*sops.Info) {
 		}
 		identity, err := sops.ProjectIdentity(c.files[k.Path].data, c.Identities)
 		if errors.Is(err, sops.ErrNoIdentity) {
-			c.warn(ruleUnopened, k.Path, 0, "no identity in the age key file opens it")
+			c.shut = append(c.shut, k.Path)
 			continue
 		}
 		if err != nil {
 			c.add(ruleUnopened, k.Path, 0, "%v", err)
 			continue
 		}
+		c.opened = true
 		for _, s := range p.plan.Secrets {
 			if s.Cluster != k.Cluster || infos[s.Path] == nil {
 				continue
@@ -136,6 +137,18 @@ func (c *checker) openSealed(p *project, infos map[string]*sops.Info) {
 				c.add(ruleCredential, s.Path, 0, "%s", why)
 			}
 		}
+	}
+}
+
+// checkOpened notes what no identity opens. It may be another cluster's, and a warning,
+// where anything opens at all; identities that open nothing prove nothing.
+func (c *checker) checkOpened() {
+	level := Warning
+	if !c.opened {
+		level = Blocking
+	}
+	for _, name := range c.shut {
+		c.addAt(level, ruleUnopened, name, 0, "no identity in the age key file opens it")
 	}
 }
 

@@ -83,6 +83,7 @@ func Check(ctx context.Context, in Input) (*Report, error) {
 	if err := c.run(ctx); err != nil {
 		return nil, err
 	}
+	c.checkOpened()
 	slices.SortFunc(c.report.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.What, b.What))
 	})
@@ -100,6 +101,8 @@ type checker struct {
 	seen     map[string]place  // ciphertexts and where they stood first
 	hosts    map[string]string // of Ingresses, by cluster and host: the project
 	differs  map[string]bool   // paths in Changed; nil without a Base
+	opened   bool              // Identities open something
+	shut     []string          // sealed files that Identities do not open
 	scan     scanner
 	grown    int // values that aliases add, in the files of one project or of none
 }

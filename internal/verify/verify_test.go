@@ -130,6 +130,32 @@ func TestNameFlaw(t *testing.T) {
 	}
 }
 
+// TestUnopened has the keys of one project only: the other may be another cluster's. Keys
+// that open nothing are no proof.
+func TestUnopened(t *testing.T) {
+	k := newKeys(t)
+	f := newFleet(t, k)
+	plan := f.plan("blog")
+	plan.Keys[0].Recipients = []string{k.stranger}
+	f.seal(k.berth, plan, plan.Keys[0].Path, true)
+	for identity, want := range map[string]Level{k.identity: Warning, mustIdentity(t): Blocking} {
+		for _, found := range check(t, nil, f, identity).Findings {
+			if found.Rule == ruleUnopened && found.Level != want {
+				t.Errorf("%s, want %s", line(found), want)
+			}
+		}
+	}
+}
+
+func mustIdentity(t *testing.T) string {
+	t.Helper()
+	text, _, err := sops.NewIdentity(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // TestFlattenLongKey gives every value of a list a path of half a megabyte.
 func TestFlattenLongKey(t *testing.T) {
 	doc := []byte("? " + strings.Repeat("k", 500_000) + "\n: [" + strings.Repeat("1,", 90_000) + "]\n")
