@@ -2,9 +2,9 @@
 //
 // [Kustomize] is the one function to call. It refuses whatever would make
 // Kustomize reach outside the file system it was given: remote resources, remote
-// files, Helm charts and plug-ins. A build therefore never opens a connection and
-// never starts a program, whatever the tree says. One that grows beyond all measure is
-// given up with [ErrRunaway].
+// files, Helm charts, generators, transformers and other plug-ins. A build therefore
+// never opens a connection and never starts a program, whatever the tree says. One that
+// grows beyond all measure is given up with [ErrRunaway].
 package build
 
 import (

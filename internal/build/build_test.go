@@ -3,6 +3,8 @@ package build
 import (
 	"errors"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -104,8 +106,31 @@ func TestKustomizeRunsNothing(t *testing.T) {
 	}
 }
 
-// TestInline builds YAML that stands in a list of files.
+// TestKustomizeOpensNothing gives a generator a file to fetch: its configuration is no
+// kustomization, and no reference of it is looked at.
+func TestKustomizeOpensNothing(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("GET %s", r.URL) }))
+	defer server.Close()
+	config := "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: g}\nname: g\nfiles: [k=" + server.URL + "/x]\n"
+	for name, field := range map[string]string{
+		"generator":   "generators: [g.yaml]\n",
+		"inline":      "generators:\n- |\n  " + strings.ReplaceAll(config, "\n", "\n  "),
+		"transformer": "transformers: [g.yaml]\n",
+		"validator":   "validators: [g.yaml]\n",
+	} {
+		fsys := tree(map[string]string{"a/kustomization.yaml": field, "a/g.yaml": config})
+		if out, err := Kustomize(fsys, "a"); err == nil {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+}
+
+// TestInline builds YAML that stands in a list of files, but no mapping that cleans to one.
 func TestInline(t *testing.T) {
+	_, err := Kustomize(tree(map[string]string{"c.yaml": configMap, "a/kustomization.yaml": "resources: [../c.yaml]\npatchesStrategicMerge: [\"x: y\\nz: /../../c.yaml\"]\n"}), "a")
+	if err == nil || !strings.Contains(err.Error(), "is not a file or folder of this repository") {
+		t.Errorf("a file: %v", err)
+	}
 	fsys := tree(map[string]string{
 		"a/c.yaml": configMap,
 		"a/kustomization.yaml": "resources: [c.yaml]\npatchesStrategicMerge:\n- |\n  apiVersion: v1\n  kind: ConfigMap\n" +

@@ -37,7 +37,7 @@ func checkLocal(fsys fs.FS, dir string) error {
 		if len(k.HelmCharts) > 0 || len(k.HelmChartInflationGenerator) > 0 {
 			return fmt.Errorf("%s: Helm charts are not built: they would be downloaded and run", file)
 		}
-		for _, ref := range references(k) {
+		for _, ref := range references(fsys, dir, k) {
 			target := path.Join(dir, ref)
 			info, err := fs.Stat(fsys, target)
 			if err != nil || Remote(ref) || strings.ContainsFunc(ref, unicode.IsControl) {
@@ -49,6 +49,9 @@ func checkLocal(fsys fs.FS, dir string) error {
 				}
 			}
 		}
+		if len(k.Generators)+len(k.Transformers)+len(k.Validators) > 0 {
+			return fmt.Errorf("%s: generators, transformers and validators are not built: what configures them may name addresses", file)
+		}
 		return nil
 	}
 	return visit(path.Clean(dir), 0)
@@ -58,15 +61,11 @@ func checkLocal(fsys fs.FS, dir string) error {
 // file or folder of that name.
 func Remote(ref string) bool { return remoteForm.MatchString(strings.ToLower(ref)) } // as Kustomize folds case
 
-// Inline says that an entry of one of InlineLists is YAML and no reference. Kustomize
-// tries text that is no YAML as a file, and then as an address, line breaks or not.
-func Inline(text string) bool {
-	return strings.Contains(text, "\n") && !addressForm.MatchString(strings.ToLower(text))
-}
-
-// InlineLists are the fields of a kustomization that may hold YAML in place of a file.
-func InlineLists() []string {
-	return []string{"patchesStrategicMerge", "generators", "transformers", "validators"}
+// Inline says that an entry of patchesStrategicMerge in dir is YAML and no reference.
+// Kustomize tries text that is no object as a file or an address, line breaks or not.
+func Inline(fsys fs.FS, dir, text string) bool {
+	return strings.Contains(text, "\n") && !addressForm.MatchString(strings.ToLower(text)) &&
+		!readOnly{fsys}.Exists(path.Join("/", dir, text))
 }
 
 const address = `^git::|^(ssh|https?|file)://|^[a-z][a-z0-9-]*@|^github\.com[/:]`
@@ -96,11 +95,11 @@ func read(fsys fs.FS, dir string) (*types.Kustomization, string, error) {
 	return nil, dir, fmt.Errorf("%s: no kustomization.yaml", dir)
 }
 
-// references lists what k names outside itself: every field that Kustomize hands
+// references lists what k, in dir, names outside itself: every field that Kustomize hands
 // to its loader.
 //
 //nolint:staticcheck // Kustomize still loads what the deprecated fields name
-func references(k *types.Kustomization) []string {
+func references(fsys fs.FS, dir string, k *types.Kustomization) []string {
 	var refs []string
 	add := func(entries ...string) {
 		for _, e := range entries {
@@ -109,24 +108,19 @@ func references(k *types.Kustomization) []string {
 			}
 		}
 	}
-	addUnlessInline := func(entries ...string) {
-		for _, e := range entries {
-			if !Inline(e) {
-				add(e)
-			}
-		}
-	}
 	add(k.Resources...)
 	add(k.Bases...)
 	add(k.Components...)
 	add(k.Crds...)
 	add(k.Configurations...)
-	addUnlessInline(k.Generators...)
-	addUnlessInline(k.Transformers...)
-	addUnlessInline(k.Validators...)
+	add(k.Generators...)
+	add(k.Transformers...)
+	add(k.Validators...)
 	add(k.OpenAPI["path"])
 	for _, p := range k.PatchesStrategicMerge {
-		addUnlessInline(string(p))
+		if !Inline(fsys, dir, string(p)) {
+			add(string(p))
+		}
 	}
 	for _, p := range append(k.Patches, k.PatchesJson6902...) {
 		add(p.Path)

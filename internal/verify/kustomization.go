@@ -120,7 +120,7 @@ type reference struct {
 func references(name string, value *yaml.Node) []reference {
 	var refs []reference
 	add := func(n *yaml.Node) {
-		if to := text(n); to != "" && !(slices.Contains(build.InlineLists(), name) && build.Inline(to)) {
+		if to := text(n); to != "" {
 			refs = append(refs, reference{name, to, deref(n).Line})
 		}
 	}
@@ -159,6 +159,7 @@ func references(name string, value *yaml.Node) []reference {
 func (c *checker) checkReference(file, home string, r reference) {
 	target := path.Join(path.Dir(file), r.to)
 	switch {
+	case r.field == "patchesStrategicMerge" && build.Inline(c.Head, path.Dir(file), r.to):
 	case build.Remote(r.to) || c.looksHosted(file, r.to):
 		c.add(ruleRemote, file, r.line, "%s: names %q", r.field, clip(r.to))
 	case path.IsAbs(r.to), strings.Contains(r.to, `\`), target != home && !strings.HasPrefix(target, home+"/"):
