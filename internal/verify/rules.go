@@ -114,7 +114,7 @@ func sealedRules() []Rule {
 			ID: ruleSpliced, What: "A sealed file is put together from parts of several.",
 			Why: "Parts of one seal in another are how a token is moved to where it can be read.", Mend: restore,
 		}, {
-			ID: ruleOlder, What: "A sealed file is an older seal of its path than the base has, or another of the same generation.",
+			ID: ruleOlder, What: "A sealed file is an older seal of its path than the base has: an earlier generation, another of the same one, or a later one that was sealed earlier.",
 			Why:  "A restored file brings back a token that was replaced, perhaps because it leaked.",
 			Mend: "Keep the base's file, or seal the wanted token anew.",
 		}, {
