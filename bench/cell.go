@@ -32,17 +32,24 @@ type Cost struct {
 // measure lets the contenders take turns and returns the costs of each, in their
 // order. The first turn of each warms up and is thrown away.
 func measure(ctx context.Context, s *stand, contenders ...Contender) ([][]Cost, error) {
+	costs, err := takeTurns(ctx, s, s.rounds+1, contenders...)
+	for i := range costs {
+		costs[i] = costs[i][1:]
+	}
+	return costs, err
+}
+
+// takeTurns is measure for so many rounds, all of which count.
+func takeTurns(ctx context.Context, s *stand, rounds int, contenders ...Contender) ([][]Cost, error) {
 	costs := make([][]Cost, len(contenders))
-	for n := range s.rounds + 1 {
+	for n := range rounds {
 		for i, c := range contenders {
 			cost, err := c.Round(ctx, n)
 			if err != nil {
 				return nil, fmt.Errorf("%s, round %d: %w", c.Name(), n, err)
 			}
 			s.say("  %-40s %8s  CPU %8s  %4d MB", c.Name(), cost.Wall.Round(100*time.Microsecond), cost.CPU.Round(100*time.Microsecond), cost.Peak>>20)
-			if n > 0 {
-				costs[i] = append(costs[i], cost)
-			}
+			costs[i] = append(costs[i], cost)
 		}
 	}
 	return costs, nil

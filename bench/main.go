@@ -97,6 +97,8 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		stand.say("%s", cell.Name())
 		rows, err := cell.Run(ctx, stand)
 		if err != nil {
+			report.finish()
+			fmt.Fprint(out, report) // of the cells before: they took long enough
 			return fmt.Errorf("cell %s: %w", cell.Name(), err)
 		}
 		report.add(rows)

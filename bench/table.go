@@ -91,7 +91,7 @@ func (r *report) String() string {
 
 // The table stands between these lines of the document.
 const (
-	tableBegin = "<!-- bench: begin, written by `make bench` -->\n"
+	tableBegin = "<!-- bench: begin, written by `go run . -write` -->\n"
 	tableEnd   = "<!-- bench: end -->\n"
 )
 

@@ -3,8 +3,9 @@ package gitrepo
 import "context"
 
 // historyDepths are how far back a history is looked at. Between two looks at a
-// branch others push a few times; the second depth is for the incredible.
-var historyDepths = [...]int{64, 1000}
+// branch others push a few times; the second depth is for those who push many
+// commits at once, the third for branches that were left long ago.
+var historyDepths = [...]int{64, 1000, 20_000}
 
 // descent is how the tip of a branch relates to a commit and to the one that it was
 // made on.

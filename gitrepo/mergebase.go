@@ -5,7 +5,7 @@ import "context"
 // MergeBase returns the newest commit that both a and b descend from, which is a or
 // b itself when one descends from the other. It is the zero Hash when there is none,
 // when merges criss-crossed so that there are several, and when it is further back
-// than the last thousand commits: whoever made a could else choose among them.
+// than twenty thousand commits: whoever made a could else choose among them.
 func (r *Repo) MergeBase(ctx context.Context, a, b Hash) (Hash, error) {
 	if a == b {
 		return a, nil
