@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -190,6 +191,15 @@ func TestProposalGrows(t *testing.T) {
 	holds("site", "site:v1", "9090")
 	if out, status := u.berth(append(change("site", "--owner", "bob"), "--pull-request")...); status != 1 || !strings.Contains(out, "belongs to alice") {
 		t.Errorf("another owner: exit status %d\n%s", status, out)
+	}
+	spec := filepath.Join(t.TempDir(), "site.yaml")
+	text := "apiVersion: berth/v1alpha1\nkind: Project\nmetadata: {name: site}\nspec:\n  owner: bob\n  image: ghcr.io/bob/site:v1\n" +
+		"  environments: [{name: production}]\n"
+	if err := os.WriteFile(spec, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, status := u.berth("create", "project", "-f", spec, "--pull-request"); status != 1 || !strings.Contains(out, "belongs to alice") {
+		t.Errorf("another owner's file: exit status %d\n%s", status, out)
 	}
 
 	if _, err := forgetest.Open(t, s, forgetest.Berth).Close(t.Context(), opened.PullRequest.Number); err != nil {

@@ -136,12 +136,16 @@ func (s *Steps) wanted(ctx context.Context, tip, proposed fs.FS, req Request) ([
 	if project != nil {
 		owners = append(owners, project.Spec.Owner)
 	}
-	if req.Whole == nil && proposed != tip {
-		if project, err = s.pending(ctx, tip, proposed, req.Project); err != nil {
+	if proposed != tip {
+		pending, err := s.pending(ctx, tip, proposed, req.Project)
+		if err != nil {
 			return nil, nil, err
 		}
-		if project != nil {
-			owners = append(owners, project.Spec.Owner)
+		if pending != nil {
+			owners = append(owners, pending.Spec.Owner)
+		}
+		if req.Whole == nil { // which takes the place of what is proposed
+			project = pending
 		}
 	}
 	want, err := req.edited(project)
