@@ -111,7 +111,7 @@ func (s *Steps) Verify(ctx context.Context, base, head, identities string) (*ver
 	if err := tree.Prefetch(ctx, "*"); err != nil {
 		return nil, err
 	}
-	in, err := s.input(tree)
+	in, err := input(tree)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (s *Steps) at(ctx context.Context, revision string) (*gitrepo.Tree, error) 
 
 // judge verifies a change by what the tip of its base says.
 func (s *Steps) judge(ctx context.Context, c *Comparison, identities string) (*verify.Report, error) {
-	in, err := s.input(c.Tip)
+	in, err := input(c.Tip)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (s *Steps) judge(ctx context.Context, c *Comparison, identities string) (*v
 
 // input reads the policy from the tree that is to be believed. A berth key that happens to
 // be at hand has no say in it: the answer is the same for everybody who asks.
-func (*Steps) input(judge fs.FS) (verify.Input, error) {
+func input(judge fs.FS) (verify.Input, error) {
 	platform, err := readPlatform(judge)
 	if err != nil {
 		return verify.Input{}, err
