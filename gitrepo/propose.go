@@ -27,7 +27,8 @@ const proposalTrailer = "Berth-Proposal"
 // meanwhile.
 //
 // The commit carries a trailer that names the branch. A branch whose last
-// commit has none is somebody's work, and [ErrForeignBranch].
+// commit has none, or that has other commits below it which are not in base, is
+// somebody's work, and [ErrForeignBranch].
 func (r *Repo) Propose(ctx context.Context, branch, base string, plan func(base, head fs.FS) (*Change, error)) (Proposal, error) {
 	if base == branch {
 		return Proposal{}, r.wrap(fmt.Errorf("%s cannot be proposed to itself", branch))
@@ -54,6 +55,9 @@ func (r *Repo) propose(ctx context.Context, branch, base string, plan func(base,
 	}
 	r.remember(base, from)
 	head, parent, err := r.proposed(ctx, branch)
+	if err == nil && !head.commit.IsZero() && parent != from.commit {
+		err = r.checkBelow(ctx, branch, base, from, head, parent)
+	}
 	if err != nil {
 		return p, false, err
 	}
@@ -114,4 +118,14 @@ func (r *Repo) proposed(ctx context.Context, branch string) (tip, Hash, error) {
 		return tip{}, Hash{}, r.wrap(failf(ErrForeignBranch, "the last commit of %s has no line %q", branch, mark))
 	}
 	return tip{id, c.tree}, c.parents[0], nil
+}
+
+// checkBelow makes sure that the commit under a proposal is one of base's: what is
+// somebody's work would be lost.
+func (r *Repo) checkBelow(ctx context.Context, branch, base string, from, head tip, parent Hash) error {
+	shared, err := r.MergeBase(ctx, from.commit, head.commit)
+	if err != nil || shared == parent || shared == head.commit { // or it was merged
+		return err
+	}
+	return r.wrap(failf(ErrForeignBranch, "%s has commits below its last one that are not in %s", branch, base))
 }

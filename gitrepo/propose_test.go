@@ -73,6 +73,20 @@ func TestPropose(t *testing.T) {
 			git(t, dir, "branch", "berth/other", "main")
 			_, err = r.Propose(ctx, "berth/other", "main", proposeFile("five"))
 			check(t, "over another proposal's commit", err, ErrForeignBranch)
+
+			if _, err := r.Propose(ctx, "berth/below", "main", proposeFile("six")); err != nil {
+				t.Fatal(err)
+			}
+			git(t, dir, "branch", "theirs", "main")
+			theirs := seed(t, dir, "theirs", map[string]string{"a/file": "mine"})
+			tree := git(t, dir, "rev-parse", "berth/below^{tree}")
+			moved := git(t, dir, "commit-tree", tree, "-p", theirs, "-m", "Propose", "-m", "Berth-Proposal: berth/below")
+			git(t, dir, "update-ref", "refs/heads/berth/below", moved)
+			_, err = r.Propose(ctx, "berth/below", "main", proposeFile("seven"))
+			check(t, "over a foreign commit below", err, ErrForeignBranch)
+			seed(t, dir, "main", map[string]string{"b/other": "z"})
+			_, err = r.Propose(ctx, "berth/below", "main", proposeFile("seven"))
+			check(t, "over a foreign commit below, after base moved", err, ErrForeignBranch)
 			fsck(t, dir)
 
 			refused := errors.New("no")
