@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"strings"
 
 	"go.yaml.in/yaml/v2"
-	"k8s.io/apimachinery/pkg/runtime"
+	k8sjson "k8s.io/apimachinery/pkg/util/json"
 )
 
 const digestLine = "# berth/digest: sha256:"
@@ -40,8 +41,14 @@ func Generated(doc []byte) (generated, pristine bool) {
 // object converts a typed Kubernetes object to plain data without its status,
 // nulls, and a spec that is empty.
 func object(typed any) (map[string]any, error) {
-	data, err := runtime.DefaultUnstructuredConverter.ToUnstructured(typed)
+	// By way of JSON, which runtime.DefaultUnstructuredConverter would spare: but it
+	// copies all the fields it knows whenever it learns one, 8 ms in a new process.
+	doc, err := json.Marshal(typed)
 	if err != nil {
+		return nil, fmt.Errorf("convert %T: %w", typed, err)
+	}
+	var data map[string]any
+	if err := k8sjson.Unmarshal(doc, &data); err != nil {
 		return nil, fmt.Errorf("convert %T: %w", typed, err)
 	}
 	delete(data, "status")
