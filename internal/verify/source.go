@@ -132,7 +132,11 @@ func plainValue(data *yaml.Node) *yaml.Node {
 var (
 	wholeCiphertext = regexp.MustCompile(`^ENC\[AES256_GCM,data:[A-Za-z0-9+/=]*,iv:[A-Za-z0-9+/=]+,tag:[A-Za-z0-9+/=]+,type:[a-z]+\]$`)
 	ciphertext      = regexp.MustCompile(`ENC\[AES256_GCM,\s*data:[A-Za-z0-9+/=\s]{4,}[^\]]*\]`)
-	wrappedKey      = regexp.MustCompile(`-----BEGIN AGE ENCRYPTED FILE-----[A-Za-z0-9+/=\s\\n]+-----END`)
+	// fluxMarker are the bytes without which Flux decrypts no file, one for each format
+	// (kustomize-controller, internal/decryptor/decryptor.go, sopsFormatToMarkerBytes);
+	// that of INI counts where a section can begin.
+	fluxMarker = regexp.MustCompile(`(?m)^[\s\v\pZ\x{85}\x{FEFF}]*\[sops\]|sops_mac=ENC\[|mac: ENC\[|"mac": "ENC\[`)
+	wrappedKey = regexp.MustCompile(`-----BEGIN AGE ENCRYPTED FILE-----[A-Za-z0-9+/=\s\\n]+-----END`)
 )
 
 // checkSealedElsewhere finds SOPS and age material outside of the files for it.
@@ -142,6 +146,12 @@ func (c *checker) checkSealedElsewhere(f *file) {
 			c.add(ruleSealedElsewhere, f.path, lineAt(f.data, m[0]), "has SOPS or age ciphertext in it")
 			return
 		}
+	}
+	// The ciphertext of such a file can be written so that no form of ours is in it: INI
+	// joins lines.
+	if m := fluxMarker.FindIndex(f.data); m != nil {
+		c.add(ruleSealedElsewhere, f.path, lineAt(f.data, m[0]), "has %q in it, by which Flux knows files to decrypt", bytes.TrimSpace(f.data[m[0]:m[1]]))
+		return
 	}
 	for _, doc := range f.docs {
 		visit(doc, func(n *yaml.Node) {
