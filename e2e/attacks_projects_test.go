@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -64,6 +66,7 @@ func allProjectsAttacks() []attack {
 		restoredAttack(),
 		renamedAttack(),
 		generatedAttack(),
+		iniAttack(),
 	}
 }
 
@@ -176,4 +179,62 @@ func generatedAttack() attack {
 			return err
 		},
 	}
+}
+
+// iniAttack hides the ciphertext from readers: its patch is YAML to Kustomize and INI to
+// Flux, for which lines that end in a backslash go on. What Flux decrypts is a value of
+// the patch.
+func iniAttack() attack {
+	return attack{
+		id: "ini", writer: allProjects, by: noDefence,
+		what: "alice's sealed values in a patch that is YAML and INI at once, into a ConfigMap",
+		commit: func(a scene) error {
+			sealed, err := os.ReadFile(a.sealed())
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(a.overlay(), "leak.ini"), iniPatch(string(sealed)), 0o600); err != nil {
+				return err
+			}
+			const leak = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: leak}\ndata: {t: none}\n"
+			if err := os.WriteFile(filepath.Join(a.overlay(), "leak.yaml"), []byte(leak), 0o600); err != nil {
+				return err
+			}
+			return change(a.kustomization(), func(d document) {
+				d.push("resources", "leak.yaml")
+				d.push("patches", map[string]any{"path": "leak.ini"})
+				d.push("patches", map[string]any{
+					"target": map[string]any{"kind": "ConfigMap", "name": "leak"},
+					"patch":  `[{"op": "remove", "path": "/="}]`,
+				})
+			})
+		},
+		hit: func(ctx context.Context, a scene) error {
+			var leak corev1.ConfigMap
+			err := fleet.Client.Get(ctx, client.ObjectKey{Namespace: a.namespace(), Name: "leak"}, &leak)
+			if err == nil && !holds([]byte(leak.Data["t"]), a.self.owner.token) {
+				err = errors.New("the ConfigMap does not hold the token")
+			}
+			return err
+		},
+	}
+}
+
+// iniPatch writes a sealed Secret as such a patch.
+func iniPatch(sealed string) []byte {
+	find := func(expression string) string {
+		match := regexp.MustCompile(expression).FindStringSubmatch(sealed)
+		if match == nil {
+			panic("no " + expression + " in the sealed file")
+		}
+		return match[1]
+	}
+	join := strings.NewReplacer("ENC[", "ENC\\\n[", "AGE ENC", "AGE E\\\nNC")
+	wrapped := strings.ReplaceAll(strings.TrimSpace(find(`enc: \|\n((?: {12}.*\n)+)`)), "\n"+strings.Repeat(" ", 12), `\n`) + `\n`
+	return []byte("{ = : 0, apiVersion: v1, kind: ConfigMap, metadata: {name: leak}, data: {t: '\n" +
+		"[data]\n.dockerconfigjson = " + join.Replace(find(`\.dockerconfigjson: (ENC\[.*\])`)) + "\n" +
+		"[sops]\nage__list_0__map_enc = " + join.Replace(wrapped) + "\n" +
+		"age__list_0__map_recipient = " + find(`recipient: (\S+)`) + "\n" +
+		"encrypted_regex = ^data$\nlastmodified = " + find(`lastmodified: "(.*)"`) + "\n" +
+		"mac = " + join.Replace(find(`mac: (ENC\[.*\])`)) + "\nversion = " + find(`version: (\S+)`) + "\n[end]\nx = '}}\n")
 }
