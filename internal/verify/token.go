@@ -31,13 +31,19 @@ func secretForms() []secretForm {
 		form("a GitLab token", `gl(pat|dt|rt|cbt|ptt|ft|agent|soat|imt)-[A-Za-z0-9_-]{20}`, true),
 		form("a Docker token", `dckr_[po]at_[A-Za-z0-9_-]{20}`, true),
 		form("an npm token", `npm_[A-Za-z0-9]{36}`, true),
-		form("an AWS key", `\bAKIA[0-9A-Z]{16}\b`, false),
+		form("an AWS key", `\bA(KI|SI)A[0-9A-Z]{16}\b`, false),
+		form("an Alibaba Cloud key", `\bLTAI[0-9A-Za-z]{12,30}\b`, false),
+		form("a Tencent Cloud key", `\bAKID[0-9A-Za-z]{32}\b`, false),
+		form("a Vault token", `\bhv[sbr]\.[A-Za-z0-9_-]{24}`, false),
+		form("a PyPI token", `pypi-AgE[A-Za-z0-9_-]{50}`, true),
+		form("a DigitalOcean token", `do[opr]_v1_[0-9a-f]{64}`, true),
+		form("a Stripe key", `[rs]k_live_[A-Za-z0-9]{20}`, true),
 		form("a Slack token", `xox[abprs]-[A-Za-z0-9-]{20}`, true),
 		form("an age secret key", `(?i)AGE-SECRET-KEY-(PQ-)?1[0-9a-z]{40}`, true),
 		form("a berth key", `BERTH-SECRET-KEY-1[A-Za-z0-9_-]{40}`, true),
-		form("a private key", `-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----(\s|\\[nr])+[A-Za-z0-9+/=]{16}`, false),
+		form("a private key", `-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----[\s\\nr"',#;/*>|-]+[A-Za-z0-9+/=]{16}`, false), // also in comments and lists
 		form("a JSON web token", `\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{16,}`, false),
-		form("a registry credential", `"auths"\s*:\s*\{\s*"[^"]*"\s*:\s*\{[^{}]*"(auth|password|identitytoken)"\s*:\s*"[^"]{4,}"`, false),
+		form("a registry credential", `"auths"\s*:\s*\{\s*("[^"]*"\s*:\s*\{[^{}]*\}\s*,\s*)*"[^"]*"\s*:\s*\{[^{}]*"(auth|password|identitytoken)"\s*:\s*"[^"]{4,}"`, false),
 		form("a password in a URL", `\b[a-z][a-z0-9+.-]*://[^\s/:@"'<>$]+:[^\s/@"'<>${}*]{3,}@[A-Za-z0-9\[]`, false),
 	}
 }
@@ -135,6 +141,10 @@ func (c *checker) checkTokens(f *file) {
 	}
 	clean := map[*yaml.Node]bool{}
 	for _, doc := range f.docs {
+		if login := registryLogin(doc); login != nil {
+			c.add(ruleToken, f.path, login.Line, "looks like a registry credential")
+			return
+		}
 		for _, list := range valueLists(doc) {
 			if name, line, ok := s.findValues(list, clean); ok {
 				c.add(ruleToken, f.path, line, "looks like %s", name)
@@ -142,6 +152,25 @@ func (c *checker) checkTokens(f *file) {
 			}
 		}
 	}
+}
+
+// registryLogin returns a password below "auths", as a dockerconfigjson has it, where it
+// is no text but part of the document.
+func registryLogin(doc *yaml.Node) (login *yaml.Node) {
+	visit(doc, func(n *yaml.Node) {
+		auths := deref(field(n, "auths"))
+		if login != nil || auths == nil || auths.Kind != yaml.MappingNode {
+			return
+		}
+		for i := 1; i < len(auths.Content); i += 2 {
+			for _, name := range []string{"auth", "password", "identitytoken"} {
+				if v := deref(field(auths.Content[i], name)); v != nil && v.Kind == yaml.ScalarNode && len(v.Value) >= 4 {
+					login = v
+				}
+			}
+		}
+	})
+	return login
 }
 
 // findValues looks at values without their white space, then joined. clean are those

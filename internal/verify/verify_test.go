@@ -44,7 +44,8 @@ With ` + "`--base`" + ` a project is looked at as a whole when anything of it ch
 themselves. Three things need all of the repository, so run ` + "`berth verify`" + ` without ` + "`--base`" + ` on the main branch as well:
 ciphertexts of projects that the change does not touch, host names of other projects, and files that were wrong before.
 
-What the rules cannot see: a token in a form that no rule knows (encrypted, compressed, in a picture), an old seal put back
+What the rules cannot see: a token in a form that no rule knows (encrypted, compressed, in a
+picture, in parts that stand in comments, keys or several documents), an old seal put back
 where an earlier change had deleted the newer one, what a container image does, and platform files other than berth's own,
 which need CODEOWNERS.
 

@@ -1,0 +1,33 @@
+package verify
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestSecretForms gives each form an example, put together here so that nothing takes
+// this file for a leak, and one that is a little too short.
+func TestSecretForms(t *testing.T) {
+	s := scanner{secretForms()}
+	for _, example := range []struct {
+		name, prefix string
+		letters      string
+		length       int
+	}{
+		{"an AWS key", "ASIA", "Z", 16},
+		{"an Alibaba Cloud key", "LTAI", "5t", 20},
+		{"a Tencent Cloud key", "AKID", "xY", 32},
+		{"a Vault token", "hvs.", "aB", 24},
+		{"a PyPI token", "pypi-AgE", "aB", 50},
+		{"a DigitalOcean token", "dop_v1_", "0f", 64},
+		{"a Stripe key", "sk_live_", "aB", 20},
+	} {
+		text := "x: " + example.prefix + strings.Repeat(example.letters, example.length/len(example.letters))
+		if name, at, ok := s.find([]byte(text), false); !ok || name != example.name || at != 3 {
+			t.Errorf("%s: %q at %d", text, name, at)
+		}
+		if name, _, ok := s.find([]byte(text[:len(text)-9]), false); ok {
+			t.Errorf("%s is taken for %s", text[:len(text)-9], name)
+		}
+	}
+}
