@@ -5,6 +5,7 @@ import (
 	"context"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/berth-gitops/berth/generator"
@@ -134,7 +135,69 @@ func (s *Steps) judge(ctx context.Context, c *Comparison, identities string) (*v
 		return nil, err
 	}
 	in.Head, in.Base, in.Changed, in.Identities = c.Head, c.Base, c.Changed, identities
+	if in.Steps, in.Unseen, err = s.steps(ctx, c); err != nil {
+		return nil, err
+	}
 	return verify.Check(ctx, in)
+}
+
+// steps are the commits of a change, each with the files that it made differ from all
+// the commits that it was made on.
+func (s *Steps) steps(ctx context.Context, c *Comparison) (steps []verify.Step, unseen bool, err error) {
+	commits, all, err := s.Repo.Between(ctx, c.Tip.Commit(), c.Head.Commit(), verify.MaxSteps)
+	if err != nil {
+		return nil, false, err
+	}
+	var trees []*gitrepo.Tree
+	var wanted []string
+	for _, commit := range commits {
+		step := verify.Step{Commit: commit.Commit().String(), Message: commit.Message, Tree: commit.Tree}
+		if commit.Root() != c.Head.Root() && commit.Root() != c.Base.Root() {
+			if step.Changed, err = s.changedBy(ctx, commit); err != nil {
+				return nil, false, err
+			}
+		}
+		for _, name := range step.Changed {
+			wanted = append(wanted, literal(name))
+		}
+		if len(step.Changed) > 0 {
+			trees = append(trees, commit.Tree)
+		}
+		steps = append(steps, step)
+	}
+	if len(trees) > 0 {
+		slices.Sort(wanted)
+		err = s.Repo.Prefetch(ctx, append(trees, c.Head), slices.Compact(wanted)...)
+	}
+	return steps, !all, err
+}
+
+// changedBy returns the files that differ from every parent: a merge brings only what
+// neither side had.
+func (s *Steps) changedBy(ctx context.Context, commit gitrepo.Commit) ([]string, error) {
+	if len(commit.Parents) == 0 {
+		return commit.Differences(&gitrepo.Tree{}, nil)
+	}
+	var changed []string
+	for i, id := range commit.Parents {
+		parent, err := s.Repo.At(ctx, id.String())
+		if err != nil {
+			return nil, err
+		}
+		differ, err := commit.Differences(parent, nil)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			changed = differ
+			continue
+		}
+		changed = slices.DeleteFunc(changed, func(name string) bool {
+			_, both := slices.BinarySearch(differ, name)
+			return !both
+		})
+	}
+	return changed, nil
 }
 
 // input reads the policy from the tree that is to be believed. A berth key that happens to

@@ -173,9 +173,9 @@ func plaintextRules() []Rule {
 			Why:  "Git keeps it for ever, and everyone who reads the repository has it.",
 			Mend: "Take it out, and replace the credential: it has to be counted as leaked.",
 		}, {
-			ID: ruleToken, What: "Something that looks like a token, key or password: in any file, comment or value, in a file's name, also in base64 or hexadecimal, also split over values.",
+			ID: ruleToken, What: "Something that looks like a token, key or password: in any file, comment or value, in a file's name, also in base64 or hexadecimal, also split over values. With --base also in what the commits of the change say, add and take back.",
 			Why:  "Git keeps it for ever, and everyone who reads the repository has it.",
-			Mend: "Take it out, and revoke it: it has to be counted as leaked. If it is an example, make it look like one.",
+			Mend: "Take it out, out of earlier commits too, and revoke it: it has to be counted as leaked. If it is an example, make it look like one.",
 		}, {
 			ID: ruleSecretGenerator, What: "A Kustomization makes Secrets with secretGenerator.",
 			Why:  "Its literals stand in plain text, and Flux decrypts its files before the build.",
@@ -233,7 +233,7 @@ func fileRules() []Rule {
 			Why:  "It would stop the controller that builds every project.",
 			Mend: "Write out what the aliases stand for; look for replacements and patches that multiply.",
 		}, {
-			ID: ruleTooLarge, What: "A file of more than 1 MiB, or a project of more than 1,000 files or 10 MiB. Where Flux applies nothing such a file is a warning: it is not looked at for tokens.",
+			ID: ruleTooLarge, What: "A file of more than 1 MiB, or a project of more than 1,000 files or 10 MiB. Where Flux applies nothing such a file is a warning: it is not looked at for tokens. A warning, too: a change of more than 64 commits, of which only the last is looked at.",
 			Why:  "Every Flux Kustomization unpacks the whole repository on each push.",
 			Mend: "Keep large files elsewhere.",
 		}, {

@@ -21,6 +21,10 @@ type Input struct {
 	// Changed are the paths of the files that differ between Base and Head. It
 	// is not read without a Base.
 	Changed []string
+	// Steps are the commits from Base to Head, Head's among them. Unseen says that there
+	// are more than MaxSteps.
+	Steps  []Step
+	Unseen bool
 
 	// Policy is the berth.yaml that counts: the base's.
 	Policy *generator.Platform
@@ -196,7 +200,7 @@ func (c *checker) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return c.checkSteps(ctx)
 }
 
 // changed says that Head and Base differ at name; without a Base nothing does.
