@@ -133,9 +133,7 @@ func TestOtherThingsThanGitServers(t *testing.T) {
 			check(t, "read", err, tt.want)
 		})
 	}
-	s := httptest.NewServer(http.NotFoundHandler())
-	s.Close()
-	_, err := open(t, s.URL+"/f.git", Options{}).Tip(context.Background(), "main")
+	_, err := open(t, "http://127.0.0.1:1/f.git", Options{}).Tip(context.Background(), "main")
 	check(t, "nobody there", err, ErrNetwork)
 }
 
@@ -181,7 +179,7 @@ func TestStalledServerTimesOut(t *testing.T) {
 			if (name == "push") != errors.Is(err, ErrUncertain) {
 				t.Errorf("certain? %v", err)
 			}
-			if d := time.Since(begin); d > 20*time.Second {
+			if d := time.Since(begin); d > time.Minute {
 				t.Errorf("took %v", d)
 			}
 		})

@@ -200,7 +200,10 @@ func (t *sshTransport) dial(w *watchdog) (client *ssh.Client, kept bool, err err
 	ctx, cancel := context.WithTimeout(w.ctx, min(sshDialTimeout, t.idle))
 	defer cancel()
 	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", t.addr)
-	if err != nil {
+	switch {
+	case err != nil && w.ctx.Err() == nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return nil, false, failf(ErrTimeout, "%s takes no connection", t.addr)
+	case err != nil:
 		return nil, false, netFailure(w.blame(err))
 	}
 	keys := &keyring{ctx: ctx, file: t.key, agent: t.agent}

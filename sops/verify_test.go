@@ -85,7 +85,7 @@ func TestTampered(t *testing.T) {
 		"comment only":           {line + "\n", Foreign, "", ""},
 		"cut in the values":      {sealed[:strings.Index(sealed, "data:")+20], Foreign, "", ""},
 		"cut before sops":        {sealed[:strings.Index(sealed, "\nsops:")+1], Foreign, "", "no sops block"},
-		"cut in the age block":   {sealed[:strings.Index(sealed, "YWdl")+100], Foreign, "", "cut short"},
+		"cut in the age block":   {sealed[:strings.Index(sealed, "-----BEGIN AGE")+140], Foreign, "", "cut short"},
 		"cut after the regex":    {sealed[:strings.Index(sealed, "    lastmodified")], Foreign, "", "no MAC"},
 		"cut before the version": {sealed[:strings.Index(sealed, "    version")], Changed, "", ""},
 		"not YAML":               {line + "\n\x01{{{", Foreign, "", "not YAML"},

@@ -100,7 +100,7 @@ func TestSearchFindsLeaks(t *testing.T) {
 
 	w := newWatched(t)
 	stop := w.watch()
-	cmd := exec.Command("sh", "-c", "printf %s \"$1\" >\"$TMPDIR/leak\"; sleep 0.3; rm \"$TMPDIR/leak\"", "sh", firstToken)
+	cmd := exec.Command("sh", "-c", "printf %s \"$1\" >\"$TMPDIR/leak\"; sleep 3; rm \"$TMPDIR/leak\"", "sh", firstToken)
 	cmd.Env = w.env
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err)

@@ -99,18 +99,33 @@ func TestOverHTTP(t *testing.T) {
 	u.must("export", "shop", "production")
 	u.must("verify")
 
-	// A folder whose name looks like a pattern is in nobody's way.
 	clone := filepath.Join(t.TempDir(), "clone")
-	for _, args := range [][]string{
-		{"clone", "-q", filepath.Join(root, "fleet.git"), clone},
-		{"-C", clone, "mv", "projects/shop/base", "projects/[shop"},
-		{"-C", clone, "-c", "user.name=Carol", "-c", "user.email=carol@example.com", "commit", "-qm", "A strange folder"},
-		{"-C", clone, "push", "-q"},
-	} {
+	git := func(args ...string) {
+		t.Helper()
+		args = append([]string{"-C", root, "-c", "user.name=Carol", "-c", "user.email=carol@example.com"}, args...)
 		if out, err := exec.Command("git", args...).CombinedOutput(); err != nil {
 			t.Fatalf("git %s: %v\n%s", args, err, out)
 		}
 	}
+	git("clone", "-q", "fleet.git", clone)
+
+	// The commits of a change are fetched, and those that they were made on.
+	git("-C", clone, "checkout", "-qb", "topic")
+	for _, text := range []string{"one", "ghp_" + strings.Repeat("a", 36), "three"} {
+		write(t, filepath.Join(clone, "notes"), text)
+		git("-C", clone, "add", "notes")
+		git("-C", clone, "commit", "-qm", "Add notes")
+	}
+	git("-C", clone, "push", "-q", "origin", "topic")
+	if out, status := u.berth("verify", "--base", "main", "--head", "topic"); status != 3 || !strings.Contains(out, "notes:1: token: looks like a GitHub token, in commit ") {
+		t.Errorf("a token between: exit status %d\n%s", status, out)
+	}
+
+	// A folder whose name looks like a pattern is in nobody's way.
+	git("-C", clone, "checkout", "-q", "main")
+	git("-C", clone, "mv", "projects/shop/base", "projects/[shop")
+	git("-C", clone, "commit", "-qm", "A strange folder")
+	git("-C", clone, "push", "-q")
 	if out := u.must("get", "projects"); !strings.Contains(out, "alice") {
 		t.Errorf("get projects printed:\n%s", out)
 	}

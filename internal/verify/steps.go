@@ -32,7 +32,7 @@ func (c *checker) checkSteps(ctx context.Context) error {
 		if name, _, ok := c.scan.find([]byte(step.Message), false); ok {
 			c.add(ruleToken, "commit "+step.Commit, 0, "its message has in it what looks like %s", name)
 		}
-		past := newChecker(Input{Head: step.Tree, Policy: c.Policy})
+		past := newChecker(Input{Head: step.Tree, Policy: c.Policy, Trusted: c.Trusted})
 		for _, name := range step.Changed {
 			if err := c.checkPast(past, name); err != nil {
 				return err
