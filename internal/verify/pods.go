@@ -1,8 +1,6 @@
 package verify
 
 import (
-	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -28,6 +26,7 @@ func (c *checker) checkNeighbours(file string, o object) {
 	if spec, ok := podSpec(o); ok && strings.HasPrefix(spec.text("priorityClassName"), "system-") {
 		c.add(ruleNeighbours, file, 0, "%s takes a priority class of the system's", o)
 	}
+	c.checkAnnotations(file, o)
 	switch o.groupKind() {
 	case "Service":
 		if o.at("spec", "externalIPs") != nil {
@@ -57,17 +56,7 @@ func (c *checker) checkIngress(file string, o object) {
 			}
 		}
 	}
-	annotations, _ := o.at("metadata", "annotations").(map[string]any)
-	for _, name := range slices.Sorted(maps.Keys(annotations)) {
-		if routing.MatchString(name) {
-			c.add(ruleNeighbours, file, 0, "%s has the annotation %s, which reaches other hosts", o, clip(name))
-		}
-	}
 }
-
-// routing are the annotations with which ingress controllers, whatever the prefix that
-// they are set to, take more hosts or somebody's own configuration.
-var routing = regexp.MustCompile(`(?i)(^|/)(server-alias|([a-z]+-)*snippets?|router\.pathmatcher)$`)
 
 // podSpec returns the pod spec of a workload.
 func podSpec(o object) (object, bool) {

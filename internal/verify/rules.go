@@ -267,9 +267,9 @@ func workloadRules() []Rule {
 			Why:  "Which of them gets the other's traffic is up to chance.",
 			Mend: "Choose another host.",
 		}, {
-			ID: ruleNeighbours, What: "A Service takes externalIPs or is an ExternalName, an Ingress has a default backend, a wildcard or no host, a path with quotation marks or an annotation such as server-alias, …-snippet or router.pathmatcher, or a pod takes a priority class called system-….",
-			Why:  "It gets the traffic of others, reaches other namespaces through the ingress controller, or drives others' pods from the nodes. The cluster refuses it, but for the Ingress.",
-			Mend: "Take the field out.",
+			ID: ruleNeighbours, What: "A Service takes externalIPs or is an ExternalName, an Ingress has a default backend, a wildcard or no host or a path with quotation marks, either has an annotation that is not listed below, or a pod takes a priority class called system-….",
+			Why:  "It gets the traffic of others, reaches other namespaces through the ingress controller, or drives others' pods from the nodes. The cluster refuses externalIPs, ExternalName and the priority; for the rest there is only this rule.",
+			Mend: "Take the field or annotation out; a note may be a label. docs/rules.md lists the annotations that may stay.",
 		},
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"encoding/base64"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,8 +68,26 @@ func rulesPage() string {
 			b.WriteString("\n")
 		}
 	}
-	return strings.TrimRight(b.String(), "\n") + "\n"
+	b.WriteString(annotationsIntroduction)
+	for _, domain := range slices.Sorted(maps.Keys(harmless)) {
+		fmt.Fprintf(&b, "| `%s/` | `%s` |\n", domain, strings.Join(strings.Fields(harmless[domain]), "`, `"))
+	}
+	return b.String()
 }
+
+const annotationsIntroduction = `## Annotations of an Ingress or a Service
+
+An Ingress or a Service of a project may have these, and none else, whatever its domain: some ingress controllers look at
+what stands after the slash only. With these a project changes how its own routes behave; those that name other hosts,
+addresses, namespaces, Secrets, middlewares or load balancers are not among them. A value may not hold quotation marks,
+backslashes, semicolons, braces, ` + "`#`, line breaks or a `$`" + ` before anything but a digit.
+
+There is no setting that allows more. What a platform wants for all projects belongs into the ingress controller's own
+configuration, or what its IngressClass names; a note for people may be a label.
+
+| domain | annotations |
+| --- | --- |
+`
 
 func nextGroup(id string) string {
 	rules := Rules()
@@ -77,6 +97,51 @@ func nextGroup(id string) string {
 		}
 	}
 	return ""
+}
+
+// TestAnnotationFlaw tries what is documented to reach other projects, or the ingress
+// controller's own configuration, and what is in everyday use.
+func TestAnnotationFlaw(t *testing.T) {
+	for _, name := range []string{
+		"nginx.ingress.kubernetes.io/auth-url", "nginx.ingress.kubernetes.io/auth-response-headers",
+		"nginx.ingress.kubernetes.io/auth-secret", "nginx.ingress.kubernetes.io/auth-tls-secret",
+		"nginx.ingress.kubernetes.io/mirror-target", "nginx.ingress.kubernetes.io/proxy-ssl-secret",
+		"nginx.ingress.kubernetes.io/server-alias", "nginx.ingress.kubernetes.io/from-to-www-redirect",
+		"nginx.ingress.kubernetes.io/upstream-hash-by", "nginx.ingress.kubernetes.io/canary-weight",
+		"nginx.ingress.kubernetes.io/server-snippet", "nginx.acme.example/auth-url", "NGINX.ingress.kubernetes.io/proxy-body-size",
+		"nginx.org/mergeable-ingress-type", "nginx.org/server-snippets",
+		"haproxy-ingress.github.io/server-alias-regex", "haproxy-ingress.github.io/config-backend", "haproxy-ingress.github.io/redirect-from",
+		"haproxy.org/backend-config-snippet", "haproxy.org/route-acl", "backend-config-snippet", "example.com/server-ca", "kustomize.toolkit.fluxcd.io/prune", "a/b/load-balance",
+		"traefik.ingress.kubernetes.io/router.middlewares", "traefik.ingress.kubernetes.io/router.tls.domains.0.main",
+		"traefik.ingress.kubernetes.io/router.pathmatcher", "traefik.ingress.kubernetes.io/service.serverstransport",
+		"alb.ingress.kubernetes.io/conditions.app", "alb.ingress.kubernetes.io/actions.app", "alb.ingress.kubernetes.io/group.name",
+		"alb.ingress.kubernetes.io/ssl-redirect", "appgw.ingress.kubernetes.io/hostname-extension", "konghq.com/host-aliases",
+		"projectcontour.io/tls-cert-namespace", "cert-manager.io/alt-names", "cert-manager.io/common-name",
+		"external-dns.alpha.kubernetes.io/hostname", "external-dns.alpha.kubernetes.io/target", "kubernetes.io/ingress.global-static-ip-name",
+		"metallb.io/loadBalancerIPs", "metallb.universe.tf/allow-shared-ip", "kube-vip.io/loadbalancerIPs", "lbipam.cilium.io/ips",
+		"service.beta.kubernetes.io/azure-pip-name", "service.beta.kubernetes.io/azure-dns-label-name",
+		"service.beta.kubernetes.io/aws-load-balancer-eip-allocations", "nginx.ingress.kubernetes.io", "nginx.ingress.kubernetes.io/", "",
+	} {
+		if annotationFlaw(name, "x") == "" {
+			t.Errorf("%q passes", name)
+		}
+	}
+	for name, value := range map[string]string{
+		"nginx.ingress.kubernetes.io/proxy-body-size": "8m", "nginx.ingress.kubernetes.io/rewrite-target": "/api/$2",
+		"nginx.ingress.kubernetes.io/cors-allow-origin": "https://*.example.com, http://localhost:3000", "kubernetes.io/ingress.class": "nginx",
+		"nginx.ingress.kubernetes.io/whitelist-source-range": "192.0.2.0/24,2001:db8::/32", "cert-manager.io/cluster-issuer": "letsencrypt",
+		"traefik.ingress.kubernetes.io/router.entrypoints": "websecure", "haproxy.org/timeout-server": "30s", "prometheus.io/path": "/metrics?a=b",
+		"alb.ingress.kubernetes.io/target-group-attributes": "stickiness.enabled=true,stickiness.type=lb_cookie", "nginx.org/websocket-services": "app",
+	} {
+		if flaw := annotationFlaw(name, value); flaw != "" {
+			t.Errorf("%s: %s: %s", name, value, flaw)
+		}
+	}
+	for _, value := range []string{`/"`, "/'", "/`", `/\`, "/;", "/{", "/}", "/#", "/\n/", "/\x00", "/$host", "/${host}"} {
+		if annotationFlaw("nginx.ingress.kubernetes.io/rewrite-target", value) == "" {
+			t.Errorf("%q passes", value)
+		}
+	}
 }
 
 // TestRules keeps the table complete: texts for each, and ids that are used once.
