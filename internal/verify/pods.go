@@ -29,6 +29,9 @@ func (c *checker) checkNeighbours(file string, o object) {
 	c.checkAnnotations(file, o)
 	switch o.groupKind() {
 	case "Service":
+		if o.at("spec", "loadBalancerIP") != nil {
+			c.add(ruleNeighbours, file, 0, "%s takes a loadBalancerIP", o)
+		}
 		if o.at("spec", "externalIPs") != nil {
 			c.add(ruleNeighbours, file, 0, "%s takes externalIPs", o)
 		}
@@ -46,13 +49,23 @@ func (c *checker) checkIngress(file string, o object) {
 	if o.at("spec", "defaultBackend") != nil {
 		c.add(ruleNeighbours, file, 0, "%s has a default backend", o)
 	}
+	hosts := map[string]bool{}
 	for _, rule := range list(o.at("spec", "rules")) {
+		hosts[rule.text("host")] = true
 		if host := rule.text("host"); host == "" || strings.HasPrefix(host, "*") {
 			c.add(ruleNeighbours, file, 0, "%s has the host %q", o, clip(host))
 		}
 		for _, p := range list(rule.at("http", "paths")) {
 			if strings.ContainsAny(p.text("path"), "`'\"") {
 				c.add(ruleNeighbours, file, 0, "%s has a path with a quotation mark, which may end in another rule of the ingress controller's", o)
+			}
+		}
+	}
+	for _, tls := range list(o.at("spec", "tls")) {
+		names, _ := tls["hosts"].([]any)
+		for _, v := range names {
+			if host, _ := v.(string); !hosts[host] {
+				c.add(ruleNeighbours, file, 0, "%s has a certificate for the host %q, which none of its rules has", o, clip(host))
 			}
 		}
 	}

@@ -267,7 +267,7 @@ func workloadRules() []Rule {
 			Why:  "Which of them gets the other's traffic is up to chance.",
 			Mend: "Choose another host.",
 		}, {
-			ID: ruleNeighbours, What: "A Service takes externalIPs or is an ExternalName, an Ingress has a default backend, a wildcard or no host or a path with quotation marks, either has an annotation that is not listed below, or a pod takes a priority class called system-….",
+			ID: ruleNeighbours, What: "A Service takes externalIPs or a loadBalancerIP or is an ExternalName, an Ingress has a default backend, a wildcard or no host, a certificate for a host that none of its rules has or a path with quotation marks, either has an annotation that is not listed below, or a pod takes a priority class called system-….",
 			Why:  "It gets the traffic of others, reaches other namespaces through the ingress controller, or drives others' pods from the nodes. The cluster refuses externalIPs, ExternalName and the priority; for the rest there is only this rule.",
 			Mend: "Take the field or annotation out; a note may be a label. docs/rules.md lists the annotations that may stay.",
 		},
