@@ -439,6 +439,10 @@ func TestPrivileges(t *testing.T) {
 			"subjects": []any{map[string]any{"kind": "ServiceAccount", "name": "app", "namespace": namespace}},
 		}
 	}
+	annotated := func(kind, apiVersion, name, value string) map[string]any {
+		return map[string]any{"kind": kind, "apiVersion": apiVersion, "metadata": map[string]any{"annotations": map[string]any{name: value, "prometheus.io/port": value}}}
+	}
+	const mirror = "nginx.ingress.kubernetes.io/mirror-target"
 	for name, test := range map[string]struct {
 		kind          string
 		before, after map[string]any
@@ -448,6 +452,11 @@ func TestPrivileges(t *testing.T) {
 		"a LimitRange changes":  {"LimitRange", limits, map[string]any{"spec": map[string]any{"limits": "more"}}, "LimitRange/a/b changes"},
 		"another's account":     {"RoleBinding", nil, binding("other"), "ServiceAccount app of other gets ClusterRole edit in a"},
 		"another's account now": {"RoleBinding", binding("a"), binding("other"), "ServiceAccount app of other gets ClusterRole edit in a"},
+		"an annotation":         {"Ingress", nil, annotated("Ingress", "networking.k8s.io/v1", mirror, "http://a"), "Ingress/a/b asks for " + mirror + ": http://a"},
+		"an annotation changes": {"Ingress", annotated("Ingress", "networking.k8s.io/v1", mirror, "http://a"),
+			annotated("Ingress", "networking.k8s.io/v1", mirror, "http://b"), "Ingress/a/b asks for " + mirror + ": http://b"},
+		"a Service's annotation": {"Service", nil, annotated("Service", "v1", "external-dns.alpha.kubernetes.io/hostname", "shop.example.com"),
+			"Service/a/b asks for external-dns.alpha.kubernetes.io/hostname: shop.example.com"},
 	} {
 		r := &reviewer{review: &Review{}}
 		object := func(data map[string]any) built {

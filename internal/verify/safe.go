@@ -57,13 +57,17 @@ func (s Secretive) Holds(text []byte) bool {
 }
 
 // Grants lists in words what a workload's pods ask for beyond the pod security level
-// baseline. o is the object as YAML has it.
+// baseline, and an Ingress or a Service by annotations that are not known to be
+// harmless. o is the object as YAML has it.
 func Grants(o map[string]any) []string {
-	spec, ok := podSpec(o)
-	if !ok {
-		return nil
+	if spec, ok := podSpec(o); ok {
+		return podFlaws(spec, "baseline")
 	}
-	return podFlaws(spec, "baseline")
+	var grants []string
+	for _, name := range foreignAnnotations(o) {
+		grants = append(grants, name+": "+object(o).text("metadata", "annotations", name))
+	}
+	return grants
 }
 
 // Images returns the images of a workload's containers by container; init containers
