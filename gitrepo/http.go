@@ -2,6 +2,7 @@ package gitrepo
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -304,16 +305,17 @@ func redirect(resp *http.Response) (*url.URL, bool) {
 }
 
 // follow takes a redirect of the advertisement for the whole repository, as
-// git does, but never to another host and never away from https: the
-// credential would go with it.
+// git does, but never to another host or port and never away from https: the
+// credential would go with it. From http to https the default port changes.
 func (t *httpTransport) follow(base string, to *url.URL) (string, error) {
 	was, err := url.Parse(base)
 	if err != nil {
 		return "", errors.New("the repository's address is not a valid URL")
 	}
 	path, ok := strings.CutSuffix(to.EscapedPath(), "/info/refs")
-	sameHost := strings.EqualFold(was.Hostname(), to.Hostname()) && (was.Port() == to.Port() || was.Scheme != to.Scheme)
-	if !ok || !sameHost || (to.Scheme != was.Scheme && to.Scheme != "https") {
+	secured := was.Scheme == "http" && to.Scheme == "https"
+	samePort := httpPort(was) == httpPort(to) || secured && httpPort(was) == "80" && httpPort(to) == "443"
+	if !ok || !samePort || !strings.EqualFold(was.Hostname(), to.Hostname()) || to.Scheme != was.Scheme && !secured {
 		return "", failf(ErrNetwork, "the server redirects to %s: if that is right, use that address", t.hide(printable(to.Redacted())))
 	}
 	base = to.Scheme + "://" + to.Host + path
@@ -321,4 +323,11 @@ func (t *httpTransport) follow(base string, to *url.URL) (string, error) {
 	defer t.mu.Unlock()
 	t.base = base
 	return base, nil
+}
+
+func httpPort(u *url.URL) string {
+	if u.Port() == "" && u.Scheme == "https" {
+		return "443"
+	}
+	return cmp.Or(u.Port(), "80")
 }

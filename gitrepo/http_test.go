@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -152,6 +153,38 @@ func TestRedirectOnTheSameHostIsFollowed(t *testing.T) {
 	r := open(t, s.URL+"/old/"+filepath.Base(dir), Options{})
 	if _, err := r.Update(context.Background(), "main", write("x", map[string]string{"f": "x"})); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestRedirectsThatMayBeFollowed: the credential goes where they lead.
+func TestRedirectsThatMayBeFollowed(t *testing.T) {
+	for _, tt := range []struct {
+		from, to string
+		want     bool
+	}{
+		{"https://git.example.com/a.git", "https://git.example.com/b.git", true},
+		{"https://git.example.com/a.git", "https://GIT.example.com:443/b.git", true},
+		{"http://git.example.com:3000/a.git", "http://git.example.com:3000/b.git", true},
+		{"http://git.example.com:3000/a.git", "https://git.example.com:3000/a.git", true},
+		{"http://git.example.com/a.git", "https://git.example.com/a.git", true},
+		{"http://git.example.com:80/a.git", "https://git.example.com:443/a.git", true},
+		{"http://git.example.com/a.git", "https://git.example.com:8443/a.git", false},
+		{"http://git.example.com:3000/a.git", "https://git.example.com/a.git", false},
+		{"http://git.example.com/a.git", "http://git.example.com:443/a.git", false},
+		{"https://git.example.com:80/a.git", "https://git.example.com/a.git", false},
+		{"https://git.example.com/a.git", "https://git.example.com:8443/a.git", false},
+		{"https://git.example.com/a.git", "http://git.example.com/a.git", false},
+		{"https://git.example.com/a.git", "http://git.example.com:443/a.git", false},
+		{"https://git.example.com/a.git", "https://elsewhere.example.com/a.git", false},
+	} {
+		to, err := url.Parse(tt.to + "/info/refs")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := (&httpTransport{base: tt.from}).follow(tt.from, to)
+		if (err == nil) != tt.want || err == nil && got != tt.to {
+			t.Errorf("from %s to %s: %q, %v", tt.from, tt.to, got, err)
+		}
 	}
 }
 
