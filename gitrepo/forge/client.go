@@ -102,12 +102,16 @@ func (c *client) send(ctx context.Context, method, path string, in, out any) err
 	return err
 }
 
-// list visits all pages of a list until visit has seen enough.
+// list visits all pages of a list until visit has seen enough. Of one that is too long
+// it visits the beginning, and returns ErrTooMany.
 func list[T any](ctx context.Context, c *client, path string, query url.Values, visit func([]T) (enough bool)) error {
 	seen := 0
 	for number := range maxPages {
 		var page []T
 		header, err := c.do(ctx, request{method: http.MethodGet, path: path, query: query, out: &page})
+		if errors.Is(err, ErrTooMany) && visit(page) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -121,7 +125,7 @@ func list[T any](ctx context.Context, c *client, path string, query url.Values, 
 		}
 		query.Set("page", next)
 	}
-	return &Error{Cause: ErrServer, Forge: c.kind, Method: http.MethodGet, URL: c.shown(path),
+	return &Error{Cause: ErrTooMany, Forge: c.kind, Method: http.MethodGet, URL: c.shown(path),
 		Message: fmt.Sprintf("the list has more than %d pages", maxPages)}
 }
 
@@ -285,12 +289,33 @@ func (c *client) read(resp *http.Response, r request) error {
 	case err != nil:
 		return fail(ErrNetwork, "", blame(resp.Request.Context(), err))
 	case len(data) > maxAnswer:
-		return fail(ErrServer, fmt.Sprintf("the answer is longer than %d MiB", maxAnswer>>20), nil)
+		cause := ErrServer
+		if items := beginning(data); items != nil && json.Unmarshal(items, r.out) == nil {
+			cause = ErrTooMany
+		}
+		return fail(cause, fmt.Sprintf("the answer is longer than %d MiB", maxAnswer>>20), nil)
 	}
 	if err := json.Unmarshal(data, r.out); err != nil {
 		return fail(ErrServer, fmt.Sprintf("this is not an answer of %s's API; is the base URL right?", c.kind), nil)
 	}
 	return nil
+}
+
+// beginning is a JSON list without what follows its last whole item; nil for no list.
+func beginning(data []byte) []byte {
+	d := json.NewDecoder(bytes.NewReader(data))
+	if opened, err := d.Token(); err != nil || opened != json.Delim('[') {
+		return nil
+	}
+	end := d.InputOffset()
+	for d.More() {
+		var item json.RawMessage
+		if d.Decode(&item) != nil {
+			break
+		}
+		end = d.InputOffset()
+	}
+	return append(data[:end:end], ']')
 }
 
 func redirection(resp *http.Response) (*url.URL, bool) {

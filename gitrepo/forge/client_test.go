@@ -311,7 +311,7 @@ func TestPages(t *testing.T) {
 func TestEndlessList(t *testing.T) {
 	s := &script{t: t, steps: slices.Repeat([]step{reply(200, `[1]`, "Link", `<https://x.example/?page=2>; rel="next"`)}, maxPages)}
 	err := list(t.Context(), testClient(t, GitLab, s), "/x", map[string][]string{}, func([]int) bool { return false })
-	if !errors.Is(err, ErrServer) || len(s.came) != maxPages {
+	if !errors.Is(err, ErrTooMany) || len(s.came) != maxPages {
 		t.Fatalf("%v after %d pages", err, len(s.came))
 	}
 }

@@ -33,10 +33,10 @@ func (f *Forge) Comment(ctx context.Context, number int64, markedBy, body string
 			return "", "", err
 		}
 		outcome = Opened
-		if own, err = f.marked(ctx, number, markedBy); err != nil {
+		if own, err = f.marked(ctx, number, markedBy); err != nil && !errors.Is(err, ErrTooMany) {
 			return made.url, outcome, err
 		}
-		if len(own) == 0 { // the forge's list lags behind
+		if len(own) == 0 { // the forge's list lags behind, or has grown
 			own = []comment{made}
 		}
 	}
@@ -57,21 +57,25 @@ func (f *Forge) Comment(ctx context.Context, number int64, markedBy, body string
 	return keep.url, outcome, nil
 }
 
-// marked lists the own comments with a marker, oldest first.
+// marked lists the own comments with a marker, oldest first. That there are too many
+// comments is an error only where none is found.
 func (f *Forge) marked(ctx context.Context, number int64, markedBy string) ([]comment, error) {
-	all, err := f.api.comments(ctx, number)
-	if err != nil {
-		return nil, err
+	all, listErr := f.api.comments(ctx, number)
+	if listErr != nil && !errors.Is(listErr, ErrTooMany) {
+		return nil, listErr
 	}
 	found := slices.DeleteFunc(all, func(c comment) bool { return !hasMarker(c.body, markedBy) })
 	if len(found) == 0 {
-		return nil, nil
+		return nil, listErr
 	}
 	login, err := f.account(ctx)
 	if err != nil {
 		return nil, err
 	}
 	found = slices.DeleteFunc(found, func(c comment) bool { return c.author != login })
+	if len(found) == 0 {
+		return nil, listErr
+	}
 	slices.SortFunc(found, func(a, b comment) int { return cmp.Compare(a.id, b.id) })
 	// Pages move under a reader: one comment may be on two.
 	return slices.CompactFunc(found, func(a, b comment) bool { return a.id == b.id }), nil

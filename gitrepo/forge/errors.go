@@ -29,6 +29,8 @@ var (
 	ErrInvalid = errors.New("refused by the forge")
 	// ErrNetwork: the forge could not be reached, or the connection was cut.
 	ErrNetwork = errors.New("network failure")
+	// ErrTooMany: a list is longer than berth reads of one.
+	ErrTooMany = errors.New("too many to look through")
 	// ErrServer: the forge failed, or its answer is not one of its API's.
 	ErrServer = errors.New("the forge failed")
 )

@@ -212,6 +212,7 @@ type api interface {
 
 	// account is the login of the token's owner.
 	account(ctx context.Context) (string, error)
+	// comments lists them oldest first; with ErrTooMany only the oldest.
 	comments(ctx context.Context, number int64) ([]comment, error)
 	addComment(ctx context.Context, number int64, body string) (comment, error)
 	editComment(ctx context.Context, number, id int64, body string) error
