@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -207,6 +209,32 @@ func TestProposalGrows(t *testing.T) {
 	}
 	u.propose("opened", change("shop", "--port", "9092")...)
 	holds("shop", "shop:v1", "9092")
+}
+
+// TestReviewComment: the comment names the commit that it is about, since the next one may
+// come before the next review does. What others comment changes no status.
+func TestReviewComment(t *testing.T) {
+	s := forgetest.NewGitHub(t)
+	u := newProposer(t, s)
+	opened := u.propose("opened", image("shop", "v1")...)
+	number := opened.PullRequest.Number
+	args := []string{"review", "--base", "main", "--head", opened.Commit, "--comment", strconv.FormatInt(number, 10)}
+	u.must(args...)
+	if got := s.Comments(t, number); len(got) != 1 || !strings.Contains(got[0], "## berth review of `"+opened.Commit[:12]+"`\n") {
+		t.Errorf("comments: %q, want one about %s", got, opened.Commit)
+	}
+
+	flood := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "["+strings.Repeat(`{"body":"`+strings.Repeat("x", 1<<20)+`"},`, 9)+"{}]")
+	}))
+	t.Cleanup(flood.Close)
+	u.env = append(u.env, "BERTH_FORGE_API="+flood.URL)
+	out := u.must(args...)
+	for _, want := range []string{"ghcr.io/alice/shop:v1", "✔ nothing blocking", "! the review is not in a comment: github: GET "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("with too many comments, no %q:\n%s", want, out)
+		}
+	}
 }
 
 // TestPersonPushesWhileClosing: the branch of a pull request that has nothing left to

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/berth-gitops/berth/gitrepo/forge"
 	"github.com/berth-gitops/berth/internal/review"
 	"github.com/berth-gitops/berth/internal/verify"
 )
@@ -82,10 +84,13 @@ func (g *globals) review(ctx context.Context, o reviewOptions) error {
 	if o.comment == 0 {
 		return conclusion
 	}
-	if err := g.postReview(ctx, o, r); err != nil {
-		if conclusion == nil {
-			return err
-		}
+	err = g.postReview(ctx, o, r)
+	switch {
+	case errors.Is(err, forge.ErrTooMany): // anybody may write them, and nobody shall make a check fail so
+		g.ui.warn("the review is not in a comment: %v", err)
+	case err != nil && conclusion == nil:
+		return err
+	case err != nil:
 		g.ui.tell(ctx, err, "berth review") // a finding blocks, whether the forge answers or not
 	}
 	return conclusion

@@ -33,7 +33,7 @@ func (s *Steps) Review(ctx context.Context, base, head string) (*review.Review, 
 		}
 	}
 	return review.Build(ctx, review.Input{
-		Base: c.Base, Head: c.Head, Changed: c.Changed,
+		Base: c.Base, Head: c.Head, Commit: c.Head.Commit().String(), Changed: c.Changed,
 		Policy: policy, Settings: settings, Generator: newGenerator(), Report: report,
 	})
 }

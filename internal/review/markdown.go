@@ -21,7 +21,7 @@ const maxBlock = 6_000
 // most comes first; what does not fit is counted. The first line is Marker.
 func (r *Review) Markdown(limit int) string {
 	d := &document{limit: limit - 300} // room for the last line
-	d.add(Marker + "\n## berth review\n\n" + r.headline() + "\n\n")
+	d.add(Marker + "\n## " + r.title() + "\n\n" + r.headline() + "\n\n")
 	for _, f := range r.Findings {
 		if f.Level == verify.Blocking {
 			d.add(findingMarkdown(f))
@@ -64,6 +64,14 @@ func (d *document) names(title string, names []string) {
 		}
 		d.add(item)
 	}
+}
+
+// title names the commit: a comment may stay behind what was pushed since.
+func (r *Review) title() string {
+	if r.Commit == "" {
+		return "berth review"
+	}
+	return "berth review of " + code(r.Commit[:min(len(r.Commit), 12)])
 }
 
 func (r *Review) headline() string {

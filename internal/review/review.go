@@ -15,6 +15,7 @@ import (
 // Input is a change and what it is judged by.
 type Input struct {
 	Base, Head fs.FS
+	Commit     string   // id of the head's
 	Changed    []string // paths of the files that differ
 	// Policy is the berth.yaml of the base, Settings that of the head as far as it
 	// can be read.
@@ -26,6 +27,7 @@ type Input struct {
 
 // Review is what a change does.
 type Review struct {
+	Commit     string           `json:"commit,omitempty"`
 	Deletions  []Phrase         `json:"deletions"`  // what Flux will delete
 	Privileges []Phrase         `json:"privileges"` // that are new
 	Secrets    []Phrase         `json:"secrets"`
@@ -72,6 +74,7 @@ func (r *Review) Empty() bool {
 // Build reviews a change. An error means that something could not be read.
 func Build(ctx context.Context, in Input) (*Review, error) {
 	r := &reviewer{Input: in, secretive: verify.NewSecretive(), review: &Review{
+		Commit:    in.Commit,
 		Deletions: []Phrase{}, Privileges: []Phrase{}, Secrets: []Phrase{}, Images: []Phrase{}, Projects: []Project{},
 		Findings: in.Report.Findings,
 	}}

@@ -123,7 +123,7 @@ func review(t *testing.T, base, head *repository) *Review {
 		t.Fatal(err)
 	}
 	r, err := Build(t.Context(), Input{
-		Base: base.files, Head: head.files, Changed: changed, Policy: base.platform(), Settings: head.platform(), Generator: g, Report: report,
+		Base: base.files, Head: head.files, Commit: "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d", Changed: changed, Policy: base.platform(), Settings: head.platform(), Generator: g, Report: report,
 	})
 	if err != nil {
 		t.Fatal(err)
