@@ -182,11 +182,22 @@ func (c *checker) sealedObject(p *project, t generator.Target, infos map[string]
 
 // checkUnaltered compares the built pull secret with its file. Labels may be added,
 // but for those that Flux obeys; annotations may not: they make other controllers copy
-// a Secret.
+// a Secret. Nor may owners or finalizers: with an owner that is not there Kubernetes
+// deletes it.
 func (c *checker) checkUnaltered(file string, built, sealed object) {
 	for _, field := range []string{"apiVersion", "type", "data", "stringData", "sops", "immutable"} {
 		if !reflect.DeepEqual(built.at(field), sealed.at(field)) {
 			c.add(ruleSealAltered, file, 0, "changes %s of %s", field, generator.PullSecretName)
+		}
+	}
+	before, _ := sealed.at("metadata").(map[string]any)
+	after, _ := built.at("metadata").(map[string]any)
+	meta := map[string]any{}
+	maps.Copy(meta, before)
+	maps.Copy(meta, after)
+	for _, field := range slices.Sorted(maps.Keys(meta)) {
+		if !slices.Contains([]string{"labels", "annotations", "namespace"}, field) && !reflect.DeepEqual(after[field], before[field]) {
+			c.add(ruleSealAltered, file, 0, "changes %s of %s", clip(field), generator.PullSecretName)
 		}
 	}
 	if built.namespace() != sealed.namespace() {

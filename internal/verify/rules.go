@@ -148,8 +148,8 @@ func sealedRules() []Rule {
 			Why:  "Flux decrypts whatever looks like SOPS, whichever kind it is: a ConfigMap would show the token.",
 			Mend: "Remove it. Pull secrets stand in overlays/<env>/ghcr-secret.sops.yaml, project keys in project-key.sops.yaml.",
 		}, {
-			ID: ruleSealAltered, What: "The build changes the sealed Secret or annotates it, drops it, or puts ciphertext into another object.",
-			Why:  "Flux decrypts after the build: an altered Secret fails, or becomes something that a pod or another controller may read.",
+			ID: ruleSealAltered, What: "The build changes the sealed Secret, annotates it or gives it an owner or a finalizer, drops it, or puts ciphertext into another object.",
+			Why:  "Flux decrypts after the build: an altered Secret fails, becomes something that a pod or another controller may read, or is deleted with its owner.",
 			Mend: "Take out the patch, replacement or transformer that touches ghcr-secret; instead of commonAnnotations, patch what needs them.",
 		}, {
 			ID: ruleSealedReference, What: "A sealed file is referenced by anything but the resources of its own overlay.",
