@@ -15,7 +15,7 @@ import (
 // applies with all rights.
 func (c *checker) checkClusterFile(f *file) {
 	parts := strings.Split(f.path, "/")
-	if parts[0] != "clusters" || len(parts) == 3 && parts[2] == fluxProjects && c.cluster(parts[1]) != nil {
+	if parts[0] != "clusters" || isFluxProjects(f.path) && c.cluster(parts[1]) != nil {
 		return
 	}
 	if len(parts) == 3 && c.cluster(parts[1]) != nil && isKustomization(f.path, nil) {
@@ -31,6 +31,12 @@ func (c *checker) checkClusterFile(f *file) {
 
 // fluxProjects is the file that makes a cluster ready.
 const fluxProjects = "flux-projects.yaml"
+
+// isFluxProjects says that a path is where the fluxProjects of a cluster stands.
+func isFluxProjects(name string) bool {
+	ok, _ := path.Match("clusters/*/"+fluxProjects, name)
+	return ok
+}
 
 // isBeside says that a reference stays in its folder.
 func isBeside(name string) bool {

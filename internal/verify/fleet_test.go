@@ -262,6 +262,10 @@ func (f *fleet) fileVerbs() map[string]func(name, arg string) {
 		},
 		"render":   func(name, _ string) { f.render(name) },
 		"settings": func(_, _ string) { f.settings() },
+		// drop-cluster NAME takes it out of berth.yaml
+		"drop-cluster": func(name, _ string) {
+			f.files["berth.yaml"] = regexp.MustCompile(`  - name: `+name+`\n(    .*\n)+`).ReplaceAll(f.need("berth.yaml"), nil)
+		},
 		"utf16": func(name, _ string) {
 			out := []byte{0xff, 0xfe}
 			for _, b := range f.need(name) {

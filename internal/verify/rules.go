@@ -72,6 +72,7 @@ const (
 
 	ruleTrustChanged    = "trust-changed"
 	ruleSettingsChanged = "settings-changed"
+	ruleClusterRemoved  = "cluster-removed"
 )
 
 // Rules returns all rules in the order of docs/rules.md.
@@ -301,7 +302,7 @@ func platformRules() []Rule {
 			Why:  "Below tenants/ and fleet/ Flux applies it with the platform's rights; in a project's own folders it is only a warning.",
 			Mend: "Move it into the project's components/, or out of berth's folders.",
 		}, {
-			ID: ruleClusterFile, Level: Warning, What: "With --base: a file below clusters/ that is not berth's changes. A kustomization.yaml beside flux-projects.yaml blocks that does more than list files below it, or leaves that one out.",
+			ID: ruleClusterFile, Level: Warning, What: "With --base: a file below clusters/ that is not berth's changes or is deleted. A kustomization.yaml beside flux-projects.yaml blocks that does more than list files below it, or leaves that one out.",
 			Why:  "Flux applies what is below clusters/<cluster> with all rights, and berth knows only its own file there.",
 			Mend: "Have the platform's owners look at it.",
 		},
@@ -341,13 +342,17 @@ func generatedRules() []Rule {
 func settingsRules() []Rule {
 	return []Rule{
 		{
-			ID: ruleTrustChanged, What: "berth.yaml changes whom to trust, or how far: a public key, a recipient, a Git URL, a cluster's branch, a lower pod security level; or it is not readable.",
+			ID: ruleTrustChanged, What: "berth.yaml changes whom to trust, or how far: a public key, a recipient, a Git URL, a cluster's branch, a lower pod security level, a new cluster; or it is not readable.",
 			Why:  "A recipient slipped in here reads every token that is sealed from then on.",
 			Mend: "Have somebody who holds the keys compare them with the berth key's pins, and merge it on their word.",
 		}, {
 			ID: ruleSettingsChanged, Level: Warning, What: "Other settings in berth.yaml change.",
 			Why:  "They hold for every project, from its next change on.",
 			Mend: "Look at them. `berth create project ID` brings them into a project.",
+		}, {
+			ID: ruleClusterRemoved, What: "With --base: berth.yaml no longer names a cluster, or berth's own file below clusters/ or fleet/ is deleted for one that it does not name.",
+			Why:  "Flux deletes what the files held: the Namespace flux-projects with the platform key and every project's key and Kustomization, and the admission policies. What projects run there may go with it, or stay with nothing that keeps it in check.",
+			Mend: "Delete the projects there first (`berth delete project ID --env ENV`); then have the platform's owners merge it on their word.",
 		},
 	}
 }

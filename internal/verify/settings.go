@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"fmt"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -17,7 +19,9 @@ func (c *checker) checkSettings(s *scope) error {
 	if err := c.readSettings(); err != nil {
 		return err
 	}
-	c.compareSettings()
+	if err := c.compareSettings(); err != nil {
+		return err
+	}
 	want, err := generator.ClusterFiles(c.settings)
 	if err != nil {
 		return c.problems(ruleTrustChanged, generator.PlatformPath, err)
@@ -37,12 +41,25 @@ func (c *checker) checkSettings(s *scope) error {
 		return err
 	}
 	for _, name := range s.others {
-		parts := strings.Split(name, "/")
-		if len(parts) == 3 && parts[0] == "clusters" && parts[2] == fluxProjects && want[name] == nil && isFile(c.Head, name) {
-			c.add(ruleOrphan, name, 0, "berth.yaml has no cluster %q", clip(parts[1]))
+		if want[name] == nil {
+			c.checkUnnamed(name)
 		}
 	}
 	return c.rememberMoved()
+}
+
+// checkUnnamed looks at a file of a cluster that berth.yaml does not name.
+func (c *checker) checkUnnamed(name string) {
+	marker, _ := path.Match("fleet/*/berth.yaml", name)
+	cluster := clip(path.Base(path.Dir(name)))
+	switch {
+	case isFile(c.Head, name):
+		if isFluxProjects(name) {
+			c.add(ruleOrphan, name, 0, "berth.yaml has no cluster %q", cluster)
+		}
+	case (isFluxProjects(name) || marker) && c.Base != nil && isFile(c.Base, name):
+		c.add(ruleClusterRemoved, name, 0, "is deleted, and berth.yaml has no cluster %q", cluster)
+	}
 }
 
 const sopsConfig = ".sops.yaml"
@@ -83,7 +100,7 @@ func (c *checker) readSettings() error {
 }
 
 // compareSettings says what of berth.yaml changes, trust apart from the rest.
-func (c *checker) compareSettings() {
+func (c *checker) compareSettings() error {
 	trust := func(format string, args ...any) {
 		c.add(ruleTrustChanged, generator.PlatformPath, 0, format, args...)
 	}
@@ -106,9 +123,49 @@ func (c *checker) compareSettings() {
 			trust("cluster %s: Flux is to follow %s %s instead of %s %s", is.Name, is.URL, is.Branch, was.URL, was.Branch)
 		}
 	}
+	for _, was := range c.Policy.Spec.Clusters {
+		if c.cluster(was.Name) != nil {
+			continue
+		}
+		who, err := c.residents(was.Name)
+		if err != nil {
+			return err
+		}
+		c.add(ruleClusterRemoved, generator.PlatformPath, 0, "cluster %s is taken out, and %s there", was.Name, who)
+	}
 	if !reflect.DeepEqual(withoutTrust(c.Policy), withoutTrust(c.settings)) {
 		c.add(ruleSettingsChanged, generator.PlatformPath, 0, "defaults or clusters change")
 	}
+	return nil
+}
+
+// residents words which projects run on a cluster of Base.
+func (c *checker) residents(cluster string) (string, error) {
+	entries, err := readDir(c.Base, "fleet/"+cluster)
+	if err != nil {
+		return "", err
+	}
+	const most = 5
+	n := 0
+	var names []string
+	for _, d := range entries {
+		id := ProjectOf("fleet/" + cluster + "/" + d.Name())
+		if id == "" {
+			continue
+		}
+		if n++; n <= most {
+			names = append(names, clip(id))
+		}
+	}
+	switch {
+	case n == 0:
+		return "no project runs", nil
+	case n == 1:
+		return "project " + names[0] + " runs", nil
+	case n > most:
+		names = append(names, "…")
+	}
+	return fmt.Sprintf("%d projects (%s) run", n, strings.Join(names, ", ")), nil
 }
 
 // withoutTrust is what remains once what compareSettings names is taken out.

@@ -24,10 +24,13 @@ func (c *checker) checkOther(name string) error {
 	}
 	info, err := lstat(c.Head, name)
 	if err != nil {
-		if isMissing(err) {
-			return nil
+		if !isMissing(err) {
+			return err
 		}
-		return err
+		if isCluster(name) && !isFluxProjects(name) {
+			c.add(ruleClusterFile, name, 0, "is deleted, and Flux deletes what it held")
+		}
+		return nil
 	}
 	if c.Base != nil && isOurs(name) {
 		if err := c.checkClash(name); err != nil {

@@ -345,3 +345,35 @@ func FuzzPrintable(f *testing.F) {
 		}
 	})
 }
+
+// TestResidents names the projects of a cluster that goes, but not all of many.
+func TestResidents(t *testing.T) {
+	base := newFleet(t, newKeys(t))
+	base.do(`replace berth.yaml |  clusters:\n|  clusters:\n  - name: edge\n    url: https://git.example.com/platform/fleet.git\n|`)
+	base.settings()
+	removed := func(cluster string) string {
+		head := base.clone()
+		head.do("drop-cluster " + cluster)
+		head.settings()
+		for _, f := range check(t, base, head, "").Findings {
+			if f.Rule == ruleClusterRemoved && f.Level == Blocking {
+				return f.What
+			}
+		}
+		return ""
+	}
+	for _, test := range []struct{ cluster, want string }{
+		{"edge", "cluster edge is taken out, and no project runs there"},
+		{"home", "cluster home is taken out, and 2 projects (blog, shop) run there"},
+	} {
+		if got := removed(test.cluster); got != test.want {
+			t.Errorf("%q, want %q", got, test.want)
+		}
+	}
+	for i := range 9 {
+		base.files[fmt.Sprintf("fleet/home/p%d.yaml", i)] = []byte("{}\n")
+	}
+	if got, want := removed("home"), "cluster home is taken out, and 11 projects (blog, p0, p1, p2, p3, …) run there"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
