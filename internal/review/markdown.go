@@ -42,8 +42,12 @@ func (r *Review) Markdown(limit int) string {
 			d.add(findingMarkdown(f))
 		}
 	}
-	for _, p := range r.Projects {
-		d.add("\n### Project " + code(p.ID) + ": " + p.summary() + "\n\n")
+	for _, p := range r.parts() {
+		title := "Platform"
+		if p.ID != "" {
+			title = "Project " + code(p.ID)
+		}
+		d.add("\n### " + title + ": " + p.summary() + "\n\n")
 		for _, n := range p.Notes {
 			d.add("- " + n.Markdown() + "\n")
 		}

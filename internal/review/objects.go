@@ -45,24 +45,37 @@ func (s *side) build(id string) bool {
 		if !s.add(folder, folders[folder], "") {
 			return false
 		}
-		doc, err := fs.ReadFile(s.tree, "fleet/"+folders[folder]+"/"+id+".yaml")
-		if err != nil || !s.addStream(doc, folders[folder], "") {
+		entry := "fleet/" + folders[folder] + "/" + id + ".yaml"
+		doc, err := fs.ReadFile(s.tree, entry)
+		if err != nil {
 			return false
 		}
+		all, plain := verify.Written(doc)
+		if !plain {
+			return false
+		}
+		maps.Copy(s.objects, keyed(all, folders[folder], ""))
+		s.entries = append(s.entries, entry)
 	}
 	return true
 }
 
 func (s *side) add(folder, cluster, environment string) bool {
 	stream, err := build.Kustomize(s.tree, folder)
-	return err == nil && s.addStream(stream, cluster, environment)
-}
-
-func (s *side) addStream(stream []byte, cluster, environment string) bool {
+	if err != nil {
+		return false
+	}
 	all, err := verify.Documents(stream)
 	if err != nil {
 		return false
 	}
+	maps.Copy(s.objects, keyed(all, cluster, environment))
+	return true
+}
+
+// keyed gives objects by what they are on their cluster.
+func keyed(all []map[string]any, cluster, environment string) map[string]built {
+	out := map[string]built{}
 	for _, o := range all {
 		b := built{cluster: cluster, environment: environment, data: o}
 		b.kind, _ = o["kind"].(string)
@@ -71,9 +84,9 @@ func (s *side) addStream(stream []byte, cluster, environment string) bool {
 		b.namespace, _ = meta["namespace"].(string)
 		version, _ := o["apiVersion"].(string)
 		group, _, _ := strings.Cut(version, "/")
-		s.objects[strings.Join([]string{cluster, group, b.kind, b.namespace, b.name}, "\x00")] = b
+		out[strings.Join([]string{cluster, group, b.kind, b.namespace, b.name}, "\x00")] = b
 	}
-	return true
+	return out
 }
 
 // objects compares what the two sides apply.
@@ -94,13 +107,13 @@ func (r *reviewer) objects(p *Project, was, is *side) {
 		switch {
 		case !has:
 			p.Objects = append(p.Objects, object(before, "deleted"))
-			r.deletion(before, gone)
+			r.deletion(before, gone, p.ID == "")
 		case !had:
 			p.Objects = append(p.Objects, object(after, "created"))
 		case !reflect.DeepEqual(before.data, after.data):
 			p.Objects = append(p.Objects, r.changed(before, after))
 		}
-		r.images(p.ID, before, after)
+		r.images(cmp.Or(p.ID, "platform"), before, after)
 		if !gone[before.cluster+" "+before.namespace] {
 			r.privileges(before, after)
 		}
@@ -111,13 +124,18 @@ func object(b built, action string) Object {
 	return Object{Cluster: b.cluster, Name: phrase("%s", b.label()), Action: action}
 }
 
-// deletion forecasts what goes with an object.
-func (r *reviewer) deletion(b built, gone map[string]bool) {
+// deletion forecasts what goes with an object; platform says that it is of the
+// platform's own.
+func (r *reviewer) deletion(b built, gone map[string]bool, platform bool) {
 	var text Phrase
 	switch {
+	case b.kind == "Namespace" && b.name == generator.PlatformNamespace:
+		text = phrase("Namespace %s on %s and everything in it, the platform key and every project's key included", b.name, b.cluster)
+	case platform && b.isFlux():
+		text = pruning(b)
 	case b.kind == "Namespace":
 		text = phrase("Namespace %s on %s and everything in it, volumes included", b.name, b.cluster)
-	case gone[b.cluster+" "+b.namespace], b.namespace == generator.PlatformNamespace:
+	case gone[b.cluster+" "+b.namespace], b.namespace == generator.PlatformNamespace && !platform:
 		return // goes with its namespace, or is berth's own machinery
 	case b.kind == "PersistentVolumeClaim":
 		text = phrase("%s on %s, and its data with it", b.label(), b.cluster)

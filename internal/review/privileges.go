@@ -1,9 +1,11 @@
 package review
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/berth-gitops/berth/internal/verify"
 )
@@ -12,7 +14,7 @@ import (
 func (r *reviewer) privileges(before, after built) {
 	if after.data == nil {
 		if limits(before) {
-			r.privilege(phrase("%s is deleted: what it limited is open", before.label()))
+			r.privilege(before.place() + " is deleted: what it limited is open")
 		}
 		return
 	}
@@ -29,17 +31,20 @@ func (r *reviewer) privileges(before, after built) {
 		return
 	}
 	if limits(after) && !reflect.DeepEqual(before.data["spec"], after.data["spec"]) {
-		r.privilege(phrase("%s changes", after.label()))
+		r.privilege(after.place() + " changes")
 	}
 }
 
 // limits says that more is allowed without the object, or may be when it changes.
 func limits(b built) bool {
-	return b.kind == "NetworkPolicy" || b.kind == "ResourceQuota" || b.kind == "LimitRange"
+	return slices.Contains([]string{
+		"NetworkPolicy", "ResourceQuota", "LimitRange", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+	}, b.kind)
 }
 
 func (r *reviewer) privilege(p Phrase) {
-	if !slices.Contains(r.review.Privileges, p) {
+	if !r.granted[p] {
+		r.granted[p] = true
 		r.review.Privileges = append(r.review.Privileges, p)
 	}
 }
@@ -61,7 +66,17 @@ func grants(b built) []Phrase {
 			if subject["namespace"] != nil {
 				who += phrase(" of %s", subject["namespace"])
 			}
-			out = append(out, who+phrase(" gets %s %s in %s", role["kind"], role["name"], b.namespace))
+			where := phrase(" in %s", b.namespace)
+			if b.namespace == "" {
+				where = phrase(" in all of %s", b.cluster)
+			}
+			out = append(out, who+phrase(" gets %s %s", role["kind"], role["name"])+where)
+		}
+	case "Role", "ClusterRole":
+		rules, _ := b.data["rules"].([]any)
+		for _, item := range rules {
+			rule, _ := item.(map[string]any)
+			out = append(out, allowed(b.place(), rule)...)
 		}
 	case "Ingress":
 		rules, _ := spec["rules"].([]any)
@@ -84,6 +99,36 @@ func grants(b built) []Phrase {
 	}
 	for _, flaw := range verify.Grants(b.data) {
 		out = append(out, phrase("%s asks for %s", b.label(), flaw))
+	}
+	return out
+}
+
+// allowed words what a rule of a role allows, resource by resource.
+func allowed(role Phrase, rule map[string]any) []Phrase {
+	words := role + phrase(" allows %s on ", strings.Join(texts(rule["verbs"]), ", "))
+	var where Phrase
+	if groups := strings.Join(texts(rule["apiGroups"]), ", "); groups != "" {
+		where = phrase(" of %s", groups)
+	}
+	if names := texts(rule["resourceNames"]); len(names) > 0 {
+		where += phrase(" called %s", strings.Join(names, ", "))
+	}
+	var out []Phrase
+	for _, resource := range texts(rule["resources"]) {
+		out = append(out, words+phrase("%s", resource)+where)
+	}
+	for _, url := range texts(rule["nonResourceURLs"]) {
+		out = append(out, words+phrase("%s", url))
+	}
+	return out
+}
+
+// texts are the items of a list, as texts.
+func texts(list any) []string {
+	items, _ := list.([]any)
+	var out []string
+	for _, item := range items {
+		out = append(out, fmt.Sprint(item))
 	}
 	return out
 }

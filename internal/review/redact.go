@@ -22,7 +22,7 @@ func (r *reviewer) redact() {
 	phrases(r.review.Privileges)
 	phrases(r.review.Secrets)
 	phrases(r.review.Images)
-	for _, p := range r.review.Projects {
+	for _, p := range r.review.parts() {
 		phrases(p.Notes)
 		for i, o := range p.Objects {
 			name := []Phrase{o.Name}

@@ -33,15 +33,16 @@ type Review struct {
 	Secrets    []Phrase         `json:"secrets"`
 	Images     []Phrase         `json:"images"`
 	Projects   []Project        `json:"projects"`
+	Platform   *Project         `json:"platform,omitempty"` // what changes of the platform's own objects
 	Settings   []string         `json:"settings,omitempty"` // changed files of the platform's
 	Others     []string         `json:"others,omitempty"`   // changed files that Flux does not apply for berth
 	Findings   []verify.Finding `json:"findings"`
 }
 
-// Project is one project that changes.
+// Project is one project that changes, or what changes of the platform's own objects.
 type Project struct {
-	ID      string   `json:"id"`
-	Action  string   `json:"action"` // created, changed, deleted
+	ID      string   `json:"id,omitempty"` // none: the platform
+	Action  string   `json:"action"`       // created, changed, deleted
 	Objects []Object `json:"objects"`
 	Notes   []Phrase `json:"notes,omitempty"` // why something is not shown
 }
@@ -73,7 +74,7 @@ func (r *Review) Empty() bool {
 
 // Build reviews a change. An error means that something could not be read.
 func Build(ctx context.Context, in Input) (*Review, error) {
-	r := &reviewer{Input: in, secretive: verify.NewSecretive(), review: &Review{
+	r := &reviewer{Input: in, secretive: verify.NewSecretive(), compared: map[string]bool{}, granted: map[Phrase]bool{}, review: &Review{
 		Commit:    in.Commit,
 		Deletions: []Phrase{}, Privileges: []Phrase{}, Secrets: []Phrase{}, Images: []Phrase{}, Projects: []Project{},
 		Findings: in.Report.Findings,
@@ -100,6 +101,9 @@ func Build(ctx context.Context, in Input) (*Review, error) {
 			return nil, fmt.Errorf("review project %s: %w", id, err)
 		}
 	}
+	if err := r.platform(); err != nil {
+		return nil, fmt.Errorf("review the platform: %w", err)
+	}
 	r.redact()
 	return r.review, nil
 }
@@ -107,6 +111,8 @@ func Build(ctx context.Context, in Input) (*Review, error) {
 type reviewer struct {
 	Input
 	secretive verify.Secretive
+	compared  map[string]bool // entries of the fleet
+	granted   map[Phrase]bool // what is among the privileges
 	review    *Review
 }
 
@@ -115,6 +121,8 @@ type side struct {
 	tree    fs.FS
 	plan    *generator.Plan // nil when there is no project, or none that can be planned
 	objects map[string]built
+	entries []string // of the fleet
+	left    int64    // bytes of the platform's files that may be read yet
 	notes   []Phrase
 }
 
@@ -140,6 +148,9 @@ func (r *reviewer) project(id string) error {
 	}
 	if len(p.Notes) == 0 {
 		r.objects(&p, was, is)
+		for _, name := range append(was.entries, is.entries...) {
+			r.compared[name] = true
+		}
 	}
 	if err := r.secrets(id, was, is); err != nil {
 		return err

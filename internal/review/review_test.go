@@ -458,7 +458,7 @@ func TestPrivileges(t *testing.T) {
 		"a Service's annotation": {"Service", nil, annotated("Service", "v1", "external-dns.alpha.kubernetes.io/hostname", "shop.example.com"),
 			"Service/a/b asks for external-dns.alpha.kubernetes.io/hostname: shop.example.com"},
 	} {
-		r := &reviewer{review: &Review{}}
+		r := &reviewer{review: &Review{}, granted: map[Phrase]bool{}}
 		object := func(data map[string]any) built {
 			if data == nil {
 				return built{}
@@ -494,5 +494,193 @@ func TestOrder(t *testing.T) {
 		if got := strings.NewReplacer(opens, "", closes, "").Replace(fmt.Sprint(fields)); got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
+	}
+}
+
+// cluster writes what is made from berth.yaml.
+func (r *repository) cluster() {
+	r.t.Helper()
+	files, err := generator.ClusterFiles(r.platform())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for name, data := range files {
+		r.put(name, string(data))
+	}
+}
+
+// replace changes a file.
+func (r *repository) replace(name, old, with string) {
+	r.t.Helper()
+	text := string(r.files[name].Data)
+	if !strings.Contains(text, old) {
+		r.t.Fatalf("no %q in %s", old, name)
+	}
+	r.put(name, strings.Replace(text, old, with, 1))
+}
+
+// TestPlatform compares the objects in the platform's own files.
+func TestPlatform(t *testing.T) {
+	const ready, marker, entry = "clusters/home/flux-projects.yaml", "fleet/home/berth.yaml", "fleet/home/shop.yaml"
+	base := newRepository(t)
+	base.cluster()
+	for name, test := range map[string]struct {
+		change    func(r *repository)
+		want, not []string
+	}{
+		"a cluster is deleted": {
+			func(r *repository) {
+				r.replace("berth.yaml", "name: home", "name: edge")
+				delete(r.files, ready)
+				delete(r.files, marker)
+			},
+			[]string{
+				"Will be deleted\n",
+				"  Namespace flux-projects on home and everything in it, the platform key and every project's key included\n",
+				"  ValidatingAdmissionPolicy/berth-pods on home\n",
+				"  ClusterRoleBinding/berth on home\n",
+				"  ValidatingAdmissionPolicy/berth-pods on home is deleted: what it limited is open\n",
+				"platform: changed (objects: ",
+				"► ConfigMap/flux-projects/berth deleted on home\n",
+			},
+			[]string{"  ConfigMap/flux-projects/berth on home\n"},
+		},
+		"a policy and a role are weakened": {
+			func(r *repository) {
+				r.replace(ready, "failurePolicy: Fail", "failurePolicy: Ignore")
+				r.replace(ready, "  - limitranges\n", "  - limitranges\n  - nodes\n")
+			},
+			[]string{
+				"New privileges\n", " on home changes\n",
+				"  ClusterRole/berth on home allows get, list, watch, create, update, patch, delete on nodes\n",
+				"    - Fail\n    + Ignore\n",
+			},
+			[]string{"Will be deleted", " on namespaces"},
+		},
+		"a role is given more of a group": {
+			func(r *repository) { r.replace(ready, "  - rolebindings\n", "  - rolebindings\n  - roles\n") },
+			[]string{"  ClusterRole/berth on home allows get, list, watch, create, update, patch, delete on roles of rbac.authorization.k8s.io\n"},
+			nil,
+		},
+		"somebody gets all rights": {
+			func(r *repository) {
+				r.replace(ready, "kind: ClusterRole\n  name: berth", "kind: ClusterRole\n  name: cluster-admin")
+			},
+			[]string{"  ServiceAccount berth of flux-projects gets ClusterRole cluster-admin in all of home\n"},
+			nil,
+		},
+		"the root is deleted": {
+			func(r *repository) {
+				text := string(r.files[ready].Data)
+				r.put(ready, text[:strings.LastIndex(text, "---\n")])
+			},
+			[]string{"Will be deleted\n", "  Kustomization/flux-projects/projects on home; what it applied stays as it is\n"},
+			nil,
+		},
+		"a document is hidden from hasty readers": {
+			func(r *repository) {
+				r.put(ready, string(r.files[ready].Data)+"--- # more\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: more, namespace: default}\n")
+			},
+			[]string{"► ConfigMap/default/more created on home\n"},
+			[]string{"Will be deleted"},
+		},
+		"a file cannot be read": {
+			func(r *repository) { r.put(ready, "a: [\n") },
+			[]string{"  ! " + ready + " is not plain YAML, or too large with the others, so its objects are not compared\n"},
+			[]string{"Will be deleted"},
+		},
+		"a file has aliases": {
+			func(r *repository) { r.put(ready, "a: &a {b: c}\nd: *a\n") },
+			[]string{"  ! " + ready + " is not plain YAML, or too large with the others, so its objects are not compared\n"},
+			nil,
+		},
+		"a file is too large": {
+			func(r *repository) { r.put(ready, strings.Repeat("# more\n", 200_000)) },
+			[]string{"  ! " + ready + " is not plain YAML, or too large with the others, so its objects are not compared\n"},
+			[]string{"Will be deleted"},
+		},
+		"only a project's entry is deleted": {
+			func(r *repository) { delete(r.files, entry) },
+			[]string{"Will be deleted\n", "  Kustomization/flux-projects/tenant-shop on home and everything that it applied\n"},
+			nil,
+		},
+		"an entry that no spec names is deleted": {
+			func(r *repository) { delete(r.files, "fleet/home/ghost.yaml") },
+			[]string{"  Kustomization/flux-projects/tenant-ghost on home and everything that it applied\n"},
+			nil,
+		},
+		"a project is changed": {
+			func(r *repository) {
+				r.edit("shop:v1", "shop:v2")
+				r.render()
+			},
+			[]string{"project shop: changed"},
+			[]string{"platform:"},
+		},
+		"a comment is changed": {
+			func(r *repository) { r.put(marker, string(r.files[marker].Data)+"# more\n") },
+			[]string{"platform: changed (no object differs)\n"},
+			[]string{"Will be deleted"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := base.clone()
+			before.t = t
+			before.put("fleet/home/ghost.yaml", strings.ReplaceAll(string(base.files[entry].Data), "tenant-shop", "tenant-ghost"))
+			head := before.clone()
+			test.change(head)
+			r := review(t, before, head)
+			text := r.Text()
+			for _, want := range test.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("no %q", want)
+				}
+			}
+			for _, not := range test.not {
+				if strings.Contains(text, not) {
+					t.Errorf("%q is there", not)
+				}
+			}
+			if t.Failed() {
+				t.Log(text)
+			}
+			if name == "a cluster is deleted" && r.Blocking() == 0 {
+				t.Error("nothing blocks")
+			}
+			if markdown := r.Markdown(DefaultLimit); strings.Contains(text, "platform:") != strings.Contains(markdown, "### Platform: ") {
+				t.Errorf("Markdown does not say the same:\n%s", markdown)
+			}
+		})
+	}
+}
+
+// TestPlatformIsBounded shows what goes, however much comes.
+func TestPlatformIsBounded(t *testing.T) {
+	base := newRepository(t)
+	base.cluster()
+	head := base.clone()
+	const ready = "clusters/home/flux-projects.yaml"
+	delete(head.files, ready)
+	changed := []string{}
+	for i := range 12 {
+		name := fmt.Sprintf("clusters/c%02d/flux-projects.yaml", i)
+		head.put(name, "kind: X\n"+strings.Repeat("#"+strings.Repeat("x", 1000)+"\n", 1040))
+		changed = append(changed, name)
+	}
+	r, err := Build(t.Context(), Input{
+		Base: base.files, Head: head.files, Changed: append(changed, ready), Policy: base.platform(), Settings: base.platform(),
+		Generator: generator.New(templates.FS), Report: &verify.Report{},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := r.Text()
+	for _, want := range []string{"► X/ created on c09\n", "  ! clusters/c10/flux-projects.yaml is not plain YAML, or too large", "  Namespace flux-projects on home"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "created on c10") {
+		t.Error("too much is read")
 	}
 }

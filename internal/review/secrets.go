@@ -49,10 +49,13 @@ func sealedPaths(s *side) map[string]string {
 	return paths
 }
 
+// maxFile is the size of the largest file that is read; berth writes none that large.
+const maxFile = 1 << 20
+
 // readSealed returns nil for what is not a file.
 func readSealed(tree fs.FS, name string) ([]byte, error) {
 	info, err := fs.Lstat(tree, name)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > 1<<20 {
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxFile {
 		return nil, nil //nolint:nilerr // what is there is for verify to say
 	}
 	return fs.ReadFile(tree, name)

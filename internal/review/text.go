@@ -19,8 +19,12 @@ func (r *Review) Text() string {
 			fmt.Fprintf(&b, "  %s\n", p)
 		}
 	}
-	for _, p := range r.Projects {
-		fmt.Fprintf(&b, "project %s: %s\n", p.ID, p.summary())
+	for _, p := range r.parts() {
+		title := "platform"
+		if p.ID != "" {
+			title = "project " + p.ID
+		}
+		fmt.Fprintf(&b, "%s: %s\n", title, p.summary())
 		for _, n := range p.Notes {
 			fmt.Fprintf(&b, "  ! %s\n", n)
 		}
@@ -49,6 +53,14 @@ func (r *Review) sections() []section {
 		{"Secrets", r.Secrets},
 		{"Images", r.Images},
 	}
+}
+
+// parts are the platform, when something of it changes, and the projects.
+func (r *Review) parts() []Project {
+	if r.Platform == nil {
+		return r.Projects
+	}
+	return append([]Project{*r.Platform}, r.Projects...)
 }
 
 // summary counts what happens to the objects.

@@ -95,3 +95,22 @@ func Documents(stream []byte) ([]map[string]any, error) {
 	}
 	return out, err
 }
+
+// Written reads a YAML file, as somebody wrote it, into objects; not plain when it has
+// duplicate keys or aliases, or holds something else than objects.
+func Written(doc []byte) (all []map[string]any, plain bool) {
+	docs, grown, bad := readYAML(doc)
+	if bad != nil || grown > 0 {
+		return nil, false
+	}
+	for _, d := range docs {
+		var o map[string]any
+		if err := d.Decode(&o); err != nil {
+			return nil, false
+		}
+		if o != nil {
+			all = append(all, o)
+		}
+	}
+	return all, true
+}
