@@ -76,7 +76,7 @@ func (c *checker) unread(rule, name, format string, args ...any) {
 		isCluster(name) && (c.changed(name) || isKustomization(name, nil)):
 		c.add(rule, name, 0, format, args...)
 	case isCluster(name), rule == ruleTooLarge:
-		c.warn(rule, name, 0, format, args...)
+		c.warn(rule, name, format, args...)
 	}
 }
 

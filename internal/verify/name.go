@@ -78,7 +78,7 @@ func (c *checker) checkHidden(name string) {
 	case below && (isOurs(name) || top == "clusters"), !below && c.changed(name):
 		c.add(ruleHidden, name, 0, what)
 	case !below:
-		c.warn(ruleHidden, name, 0, what)
+		c.warn(ruleHidden, name, what)
 	}
 }
 

@@ -206,7 +206,7 @@ func (c *checker) checkStrays(p *project) {
 				c.add(ruleStray, e.path, 0, "is not a file that berth writes")
 			}
 		default:
-			c.warn(ruleStray, e.path, 0, "is not a file that the spec of project %s asks for", p.id)
+			c.warn(ruleStray, e.path, "is not a file that the spec of project %s asks for", p.id)
 		}
 	}
 }

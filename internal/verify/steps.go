@@ -23,7 +23,7 @@ const MaxSteps = 64
 // brings all of it into the history. What Head still has is found there.
 func (c *checker) checkSteps(ctx context.Context) error {
 	if c.Unseen {
-		c.warn(ruleTooLarge, "commits", 0, "are more than %d, or begin too far back: what they added and took back was not looked at", MaxSteps)
+		c.warn(ruleTooLarge, "commits", "are more than %d, or begin too far back: what they added and took back was not looked at", MaxSteps)
 	}
 	for _, step := range c.Steps {
 		if err := ctx.Err(); err != nil {

@@ -133,8 +133,8 @@ func (c *checker) add(id, file string, line int, format string, args ...any) {
 	c.addAt(c.rules[id].Level, id, file, line, format, args...)
 }
 
-func (c *checker) warn(id, file string, line int, format string, args ...any) {
-	c.addAt(Warning, id, file, line, format, args...)
+func (c *checker) warn(id, file, format string, args ...any) {
+	c.addAt(Warning, id, file, 0, format, args...)
 }
 
 func (c *checker) addAt(level Level, id, file string, line int, format string, args ...any) {
