@@ -83,36 +83,53 @@ type clusterCommand struct {
 func (g *globals) clusterCommands(o initOptions, result *project.InitResult) ([]clusterCommand, error) {
 	const apply = " --dry-run=client --output=yaml | kubectl apply --filename=-"
 	const namespace = " --namespace=flux-projects"
-	identity := `"${PLATFORM_KEY_FILE:?the age identity file of the cluster's platform key}"`
+	identity := shellFile{`"${PLATFORM_KEY_FILE:?the age identity file of the platform key}"`, `"$PLATFORM_KEY_FILE"`}
 	if o.platformKeyFile != "" {
 		abs, err := filepath.Abs(o.platformKeyFile)
 		if err != nil {
 			return nil, err
 		}
-		identity = shellQuote(abs)
+		identity = shellFile{shellQuote(abs), shellQuote(abs)}
 	}
 	commands := []clusterCommand{
 		{"the namespace of berth's Flux objects", "kubectl create namespace flux-projects" + apply},
 		{"the platform key, with which Flux opens the project keys",
-			"kubectl create secret generic sops-age" + namespace + " --from-file=age.agekey=" + identity + apply},
+			withFiles("kubectl create secret generic sops-age"+namespace+" --from-file=age.agekey="+identity.again+apply, identity)},
 	}
 	credential := "kubectl create secret generic flux-projects-git" + namespace
 	if strings.HasPrefix(result.Cluster.URL, "ssh://") {
-		credential += ` --from-file=identity="${FLUX_GIT_KEY_FILE:?a file with the SSH private key that Flux reads the repository with}"` +
-			` --from-file=known_hosts="${FLUX_GIT_KNOWN_HOSTS_FILE:?a file with the SSH host key of the Git server}"`
+		key := shellFile{`"${FLUX_GIT_KEY_FILE:?a file with the SSH private key that Flux reads the repository with}"`, `"$FLUX_GIT_KEY_FILE"`}
+		hosts := shellFile{`"${FLUX_GIT_KNOWN_HOSTS_FILE:?a file with the SSH host key of the Git server}"`, `"$FLUX_GIT_KNOWN_HOSTS_FILE"`}
+		credential = withFiles(credential+" --from-file=identity="+key.again+" --from-file=known_hosts="+hosts.again+apply, key, hosts)
 	} else {
-		credential = `tr -d '\r\n' <"${FLUX_GIT_PASSWORD_FILE:?a file with the password or token that Flux reads the repository with}" | ` +
-			credential + ` --from-literal=username="${FLUX_GIT_USERNAME:-git}" --from-file=password=/dev/stdin`
+		password := shellFile{`"${FLUX_GIT_PASSWORD_FILE:?a file with the password or token that Flux reads the repository with}"`, `"$FLUX_GIT_PASSWORD_FILE"`}
+		credential = withFiles(`tr -d '\r\n' <`+password.again+" | "+credential+
+			` --from-literal=username="${FLUX_GIT_USERNAME:-git}" --from-file=password=/dev/stdin`+apply, password)
 	}
 	export, err := g.exportCommand()
 	if err != nil {
 		return nil, err
 	}
 	return append(commands,
-		clusterCommand{"the Git credential of Flux; reading is enough", credential + apply},
+		clusterCommand{"the Git credential of Flux; reading is enough", credential},
 		clusterCommand{"everything else: one file, which Flux keeps up to date if it follows clusters/" + result.Cluster.Name + " already",
 			export + " --cluster=" + shellQuote(result.Cluster.Name) + " | kubectl apply --server-side --filename=-"},
 	), nil
+}
+
+// shellFile names a file in a command: where it is first named, and after that.
+type shellFile struct{ first, again string }
+
+// withFiles is a command that is run only if there is something in each file: a shell
+// runs the rest of a pipeline whatever becomes of its first part, and would put an empty
+// credential in the place of a good one.
+func withFiles(command string, files ...shellFile) string {
+	var checks []string
+	for _, f := range files {
+		checks = append(checks, "test -f "+f.first+" && grep -q '[^[:space:]]' "+f.again)
+	}
+	return "if " + strings.Join(checks, " && ") + "; then " + command +
+		"; else echo 'nothing applied: a file that is needed is missing or empty' >&2; false; fi"
 }
 
 // exportCommand is `berth export` with the flags by which this run reaches the repository.
