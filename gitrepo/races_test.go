@@ -320,3 +320,32 @@ func TestQueueGoesOnAfterARewrite(t *testing.T) {
 		t.Errorf("log %q", got)
 	}
 }
+
+// TestBranchAppearsWhileItIsLookedFor: the first commit of an empty repository, between
+// the question where the branch is and the question which there are.
+func TestBranchAppearsWhileItIsLookedFor(t *testing.T) {
+	for name, wrap := range map[string]func(http.Handler) http.Handler{
+		"v2": func(h http.Handler) http.Handler { return h }, "v0": dropGitProtocol,
+	} {
+		dir := newBare(t)
+		asked := 0
+		s := serveHTTP(t, dir, func(h http.Handler) http.Handler {
+			h = wrap(h)
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				h.ServeHTTP(w, r)
+				if refs := r.Method == http.MethodPost || name == "v0"; refs {
+					if asked++; asked == 1 {
+						seed(t, dir, "main", map[string]string{"f": "x"})
+					}
+				}
+			})
+		})
+		tree, err := open(t, s.url(dir), Options{}).Tip(context.Background(), "main")
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if got := read(t, tree); got["f"] != "x" {
+			t.Errorf("%s: holds %q", name, got)
+		}
+	}
+}

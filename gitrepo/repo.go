@@ -145,22 +145,22 @@ func (r *Repo) readTip(ctx context.Context, branch string) (tip, error) {
 	if err != nil {
 		return tip{}, err
 	}
-	if !id.IsZero() {
-		was, _ := r.known(branch)
-		if was.commit == id {
-			return was, nil
+	if id.IsZero() {
+		all, err := r.list(ctx, "refs/heads/")
+		if err != nil || len(all) == 0 {
+			return tip{}, err
 		}
-		root, err := r.rootOf(ctx, id, was.commit)
-		return tip{id, root}, err
+		name := "refs/heads/" + branch
+		if id = resolved(all, []string{name}); id.IsZero() { // or it was made just now
+			return tip{}, r.wrap(noRevision(name, all))
+		}
 	}
-	others, err := r.list(ctx, "refs/heads/")
-	if err != nil {
-		return tip{}, err
+	was, _ := r.known(branch)
+	if was.commit == id {
+		return was, nil
 	}
-	if len(others) == 0 {
-		return tip{}, nil
-	}
-	return tip{}, r.wrap(noRevision("refs/heads/"+branch, others))
+	root, err := r.rootOf(ctx, id, was.commit)
+	return tip{id, root}, err
 }
 
 // readRef asks where a branch is; zero when it does not exist.
