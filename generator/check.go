@@ -254,6 +254,9 @@ func checkBranch(s string) *fault {
 	bad := func(r rune) bool {
 		return r <= ' ' || r == 0x7f || strings.ContainsRune(`~^:?*[\`, r) || !unicode.IsPrint(r)
 	}
+	if branch, full := strings.CutPrefix(s, "refs/heads/"); full {
+		return &fault{"is not a branch name", "without refs/heads/ it is: " + branch}
+	}
 	switch {
 	case len(s) > 255,
 		strings.ContainsFunc(s, bad),

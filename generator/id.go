@@ -10,6 +10,18 @@ func CheckClusterName(name string) error {
 	return nil
 }
 
+// CheckBranch says whether name can be the branch that berth works on, as Problems.
+func CheckBranch(name string) error {
+	f := checkBranch(name)
+	if name == "" {
+		f = &fault{"is empty", "for example main"}
+	}
+	if f != nil {
+		return Problems{{Field: "branch " + strconv.Quote(name), Reason: f.reason, Hint: f.hint}}
+	}
+	return nil
+}
+
 // CheckID says whether id can be a project's id, as Problems about the argument
 // it came by. Paths are only made of ids that pass.
 func CheckID(id string) error {

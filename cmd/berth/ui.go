@@ -269,7 +269,7 @@ var knownErrors = []struct {
 	{gitrepo.ErrAuthentication, "the Git server does not know who is asking", "check the credential: --git-password-file or BERTH_GIT_PASSWORD for HTTPS, --ssh-key-file or the SSH agent for SSH", exitFailure},
 	{gitrepo.ErrAuthorization, "the Git server says no", "the credential is good but may not do this: give it write access to the repository", exitFailure},
 	{gitrepo.ErrNotFound, "there is no GitOps repository at that address", "check --repo; servers also say this when the credential may not see the repository", exitFailure},
-	{gitrepo.ErrRevisionNotFound, "the repository has no such branch, tag or commit", "check --branch; a revision is named in full: main, v1.2 or a whole commit id", exitFailure},
+	{gitrepo.ErrRevisionNotFound, "the repository has no such branch, tag or commit", "check the name: a branch or tag as in main or v1.2, a commit by its whole id", exitFailure},
 	{gitrepo.ErrHostKey, "the SSH server is not known to be the right one", "check its key with whoever runs it, then add it to the file that --ssh-known-hosts names", exitFailure},
 	{gitrepo.ErrMoved, "the branch could not be updated", "others are writing to it faster than berth can: run the command again", exitFailure},
 	{gitrepo.ErrBusy, "the branch could not be updated", "nothing was changed; run the command again, and if that does not help look at the server's disk and rights", exitFailure},

@@ -169,6 +169,9 @@ func (g *globals) checkFlags(cmd *cobra.Command, output ...string) error {
 	if err := g.checkOutput(output...); err != nil {
 		return err
 	}
+	if err := generator.CheckBranch(g.branch); err != nil {
+		return err
+	}
 	return checkFiles(cmd.Flags())
 }
 
