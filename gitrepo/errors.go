@@ -15,6 +15,9 @@ var (
 	ErrAuthentication = errors.New("authentication failed")
 	// ErrAuthorization: the server knows who is asking and says no.
 	ErrAuthorization = errors.New("access denied")
+	// ErrOwner: git does not trust the owner of the repository's files. Such an
+	// error is also an ErrAuthorization.
+	ErrOwner = errors.New("the repository is another user's")
 	// ErrNotFound: there is no repository at this address, or this
 	// credential may not see it.
 	ErrNotFound = errors.New("repository not found")
@@ -123,7 +126,7 @@ func (f *failure) Unwrap() []error {
 }
 
 func (f *failure) Is(target error) bool {
-	return target == ErrNetwork && f.kind == ErrTimeout
+	return target == ErrNetwork && f.kind == ErrTimeout || target == ErrAuthorization && f.kind == ErrOwner
 }
 
 func failf(kind error, format string, args ...any) error {
@@ -166,8 +169,9 @@ func classify(text string) error {
 	case has("does not appear to be a git repository", "not a git repository", "repository not found",
 		"no such repository", "project you were looking for could not be found", "could not find repository"):
 		return failf(ErrNotFound, "%s", text)
-	case has("permission denied", "access denied", "denied to", "forbidden", "not allowed to",
-		"dubious ownership", "unauthorized", "read only", "read-only"):
+	case has("dubious ownership"):
+		return failf(ErrOwner, "%s", text)
+	case has("permission denied", "access denied", "denied to", "forbidden", "not allowed to", "unauthorized", "read only", "read-only"):
 		return failf(ErrAuthorization, "%s", text)
 	}
 	return &failure{kind: ErrNetwork, err: &serverError{text: text}}

@@ -42,7 +42,7 @@ func gitIn(t testing.TB, dir string, stdin []byte, args ...string) string {
 func newBare(t testing.TB) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "fleet.git")
-	if err := Create(context.Background(), dir); err != nil {
+	if err := Create(context.Background(), dir, "main"); err != nil {
 		t.Fatal(err)
 	}
 	return dir

@@ -97,7 +97,7 @@ func findGitDir(path string) (string, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return "", failf(ErrNotFound, "%s does not exist", path)
 		}
-		return "", failf(ErrAuthorization, "%v", err)
+		return "", unusable(err)
 	}
 	if isGitDir(path) {
 		return path, nil
@@ -110,7 +110,20 @@ func findGitDir(path string) (string, error) {
 	if to, ok := strings.CutPrefix(strings.TrimSpace(string(link)), "gitdir: "); err == nil && ok {
 		return commonDir(resolveFrom(path, to))
 	}
+	for _, dir := range []string{path, dot} {
+		if _, err := os.Lstat(filepath.Join(dir, "HEAD")); errors.Is(err, fs.ErrPermission) {
+			return "", unusable(err)
+		}
+	}
 	return "", failf(ErrNotFound, "%s is not a Git repository", path)
+}
+
+// unusable gives an error of the file system its kind.
+func unusable(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return &failure{kind: ErrAuthorization, err: err}
+	}
+	return &failure{kind: ErrNotFound, err: err}
 }
 
 // commonDir follows the link of a linked work tree (gitrepository-layout(5)).
@@ -149,56 +162,79 @@ const newRepoConfig = `[core]
 	allowAnySHA1InWant = true
 `
 
-// Create makes a new empty bare repository at path, whose branch will be
-// main. The folder must not exist yet, or be empty. Nothing is left behind
-// when it fails.
-func Create(ctx context.Context, path string) error {
+// Create makes a new empty bare repository at path for a branch. The folder
+// must not exist yet, or be empty. Nothing is left behind when it fails.
+func Create(ctx context.Context, path, branch string) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if err := checkRefName(branch); err != nil {
+		return fmt.Errorf("create repository: %w", err)
 	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return fmt.Errorf("create repository: %w", err)
 	}
-	switch entries, err := os.ReadDir(abs); {
-	case err == nil && len(entries) > 0:
+	if to, err := filepath.EvalSymlinks(abs); err == nil {
+		abs = to
+	} else if to, err := os.Readlink(abs); err == nil {
+		return fmt.Errorf("create repository: %s links to %s, which is not there", abs, to)
+	}
+	entries, err := os.ReadDir(abs)
+	exists := err == nil
+	if len(entries) > 0 {
 		return fmt.Errorf("create repository: %s exists and is not empty", abs)
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
+	}
+	if !exists && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("create repository: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(abs), 0o777); err != nil {
+	folder := abs
+	if !exists {
+		folder = filepath.Dir(abs)
+	}
+	if err := os.MkdirAll(folder, 0o777); err != nil {
 		return fmt.Errorf("create repository: %w", err)
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(abs), ".create-*")
+	tmp, err := os.MkdirTemp(folder, ".create-*")
 	if err != nil {
 		return fmt.Errorf("create repository: %w", err)
 	}
-	if err := populate(tmp, abs); err != nil {
+	if err = populate(tmp, branch); err == nil && exists {
+		err = moveUp(tmp)
+	} else if err == nil {
+		err = os.Rename(tmp, abs)
+	}
+	if err != nil {
 		_ = os.RemoveAll(tmp)
 		return fmt.Errorf("create repository: %w", err)
 	}
 	return nil
 }
 
-func populate(tmp, final string) error {
+// moveUp moves a repository to the folder that it stands in, which stays the same one:
+// it may be somebody's working directory, or a mount point.
+func moveUp(tmp string) error {
+	// With HEAD it becomes a repository; objects is not empty, so that of two only one moves.
+	for _, name := range []string{"objects", "refs", "hooks", "info", "config", "HEAD"} {
+		if err := os.Rename(filepath.Join(tmp, name), filepath.Join(filepath.Dir(tmp), name)); err != nil {
+			return err
+		}
+	}
+	return os.Remove(tmp)
+}
+
+func populate(tmp, branch string) error {
 	for _, dir := range []string{"objects/info", "objects/pack", "refs/heads", "refs/tags", "hooks", "info"} {
 		if err := os.MkdirAll(filepath.Join(tmp, filepath.FromSlash(dir)), 0o777); err != nil {
 			return err
 		}
 	}
-	for name, text := range map[string]string{"HEAD": "ref: refs/heads/main\n", "config": newRepoConfig} {
+	for name, text := range map[string]string{"HEAD": "ref: refs/heads/" + branch + "\n", "config": newRepoConfig} {
 		if err := os.WriteFile(filepath.Join(tmp, name), []byte(text), 0o666); err != nil {
 			return err
 		}
 	}
-	if err := os.Chmod(tmp, 0o755); err != nil {
-		return err
-	}
-	// An empty folder makes room; anything else stops here.
-	if err := os.Remove(final); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return os.Rename(tmp, final)
+	return os.Chmod(tmp, 0o755)
 }
 
 // checkFormat refuses repositories whose objects this package cannot read.

@@ -16,7 +16,7 @@ import (
 func TestLocalLayouts(t *testing.T) {
 	base := t.TempDir()
 	bare := filepath.Join(base, "bare.git")
-	if err := Create(context.Background(), bare); err != nil {
+	if err := Create(context.Background(), bare, "main"); err != nil {
 		t.Fatal(err)
 	}
 	seed(t, bare, "main", map[string]string{"f": "x", "d/g": "y"})
@@ -224,34 +224,113 @@ func TestCheckedOutBranchIsRefusedByGit(t *testing.T) {
 func TestCreate(t *testing.T) {
 	base, ctx := t.TempDir(), context.Background()
 	dir := filepath.Join(base, "deep", "fleet.git")
-	if err := Create(ctx, dir); err != nil {
+	if err := Create(ctx, dir, "main"); err != nil {
 		t.Fatal(err)
 	}
 	if got := git(t, dir, "symbolic-ref", "HEAD") + git(t, dir, "rev-parse", "--is-bare-repository"); got != "refs/heads/maintrue" {
 		t.Error(got)
 	}
-	if err := Create(ctx, dir); err == nil {
+	if err := Create(ctx, dir, "main"); err == nil {
 		t.Error("an existing repository was overwritten")
 	}
 	empty := filepath.Join(base, "empty")
 	if err := os.Mkdir(empty, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := Create(ctx, empty); err != nil {
+	before, err := os.Stat(empty)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Create(ctx, empty, "main"); err != nil {
 		t.Error(err)
 	}
+	if after, err := os.Stat(empty); err != nil || !os.SameFile(before, after) {
+		t.Errorf("the empty folder was replaced: %v", err)
+	}
+	git(t, empty, "fsck")
 	file := filepath.Join(base, "file")
 	writeText(t, file, "x")
-	if err := Create(ctx, file); err == nil {
+	if err := Create(ctx, file, "main"); err == nil {
 		t.Error("a file was replaced")
 	}
-	if err := Create(ctx, filepath.Join(file, "below")); err == nil {
+	if err := Create(ctx, filepath.Join(file, "below"), "main"); err == nil {
 		t.Error("made below a file")
 	}
 	left, err := filepath.Glob(filepath.Join(base, "*", ".create-*"))
 	if err != nil || len(left) > 0 {
 		t.Error("left behind:", left)
 	}
+}
+
+func TestCreateOnAnotherBranch(t *testing.T) {
+	dir, ctx := filepath.Join(t.TempDir(), "fleet.git"), context.Background()
+	if err := Create(ctx, dir, "../x"); err == nil {
+		t.Error("the branch ../x was taken")
+	}
+	if err := Create(ctx, dir, "prod/eu"); err != nil {
+		t.Fatal(err)
+	}
+	if got := git(t, dir, "symbolic-ref", "HEAD"); got != "refs/heads/prod/eu" {
+		t.Error(got)
+	}
+}
+
+// TestCreateBehindALink: a link stays what it is; one to nothing may be to what is not
+// mounted now.
+func TestCreateBehindALink(t *testing.T) {
+	base, ctx := t.TempDir(), context.Background()
+	path := func(name string) string { return filepath.Join(base, name) }
+	if err := os.Mkdir(path("empty"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for link, to := range map[string]string{"dangling": path("none"), "good": "empty"} {
+		if err := os.Symlink(to, path(link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Create(ctx, path("dangling"), "main"); err == nil || !strings.Contains(err.Error(), "links to") {
+		t.Errorf("dangling: %v", err)
+	}
+	if err := Create(ctx, path("good"), "main"); err != nil {
+		t.Errorf("good: %v", err)
+	}
+	for link, to := range map[string]string{"dangling": path("none"), "good": "empty"} {
+		if got, err := os.Readlink(path(link)); err != nil || got != to {
+			t.Errorf("%s links to %q: %v", link, got, err)
+		}
+	}
+	if !isGitDir(path("empty")) {
+		t.Error("there is no repository where the link leads")
+	}
+}
+
+func TestRepositoryThatMayNotBeRead(t *testing.T) {
+	for _, closed := range []string{"work", "work/.git"} {
+		base := t.TempDir()
+		git(t, base, "init", "-q", "work")
+		dir := filepath.Join(base, closed)
+		if err := os.Chmod(dir, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.Chmod(dir, 0o700) })
+		if _, err := os.Lstat(filepath.Join(dir, "HEAD")); !errors.Is(err, fs.ErrPermission) {
+			t.Skip("nothing is closed to this user")
+		}
+		_, err := Open(context.Background(), filepath.Join(base, "work"), Options{})
+		check(t, closed, err, ErrAuthorization)
+		check(t, closed, err, fs.ErrPermission)
+	}
+}
+
+func TestRepositoryOfAnotherUser(t *testing.T) {
+	dir := newBare(t)
+	if os.Chown(dir, 4321, -1) != nil {
+		t.Skip("only root can give files away")
+	}
+	t.Setenv("HOME", t.TempDir())
+	_, err := open(t, dir, Options{}).Tip(context.Background(), "main")
+	check(t, "tip", err, ErrOwner)
+	check(t, "tip", err, ErrAuthorization)
 }
 
 func TestHooksDoNotSeeTheServicesSecrets(t *testing.T) {

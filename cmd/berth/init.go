@@ -137,7 +137,7 @@ func (g *globals) missing() (bool, error) {
 // make makes a bare repository where --repo says.
 func (g *globals) make(ctx context.Context) (*gitrepo.Repo, error) {
 	path, _ := gitrepo.LocalPath(g.repo)
-	if err := gitrepo.Create(ctx, path); err != nil {
+	if err := gitrepo.Create(ctx, path, g.branch); err != nil {
 		return nil, err
 	}
 	g.ui.action("made the bare repository %s", path)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -243,7 +244,11 @@ func explain(ctx context.Context, err error) report {
 	if e, ok := errors.AsType[*gitrepo.RejectedError](err); ok {
 		r.What, r.Server = "the server refused the push", e.Messages
 		r.Message, _, _ = strings.Cut(r.Message, "\nremote: ")
-		r.Hints = append(r.Hints, "the rule is the server's own: ask its administrator, write to another --branch, or propose the change with --pull-request")
+		hint := "the rule is the server's own: ask its administrator, write to another --branch, or propose the change with --pull-request"
+		if strings.Contains(e.Reason, "currently checked out") {
+			hint = "somebody works in that repository on this branch: use a bare repository, or check out another branch there"
+		}
+		r.Hints = append(r.Hints, hint)
 	}
 	return r
 }
@@ -267,6 +272,8 @@ var knownErrors = []struct {
 	{gitrepo.ErrRewritten, "somebody replaced the history of the branch while berth was writing", "find out who and why; then run the command again: it works on what is there now", exitFailure},
 	{gitrepo.ErrUncertain, "the connection was lost while pushing", "run the command again: it finds out, and repeats nothing that is done", exitFailure},
 	{gitrepo.ErrAuthentication, "the Git server does not know who is asking", "check the credential: --git-password-file or BERTH_GIT_PASSWORD for HTTPS, --ssh-key-file or the SSH agent for SSH", exitFailure},
+	{gitrepo.ErrOwner, "git does not trust the owner of the repository's files", "run berth as that user or, if you trust who can write there, add the folder to safe.directory in your git configuration", exitFailure},
+	{fs.ErrPermission, "", "check the rights of that file or folder for the user that berth runs as", exitFailure},
 	{gitrepo.ErrAuthorization, "the Git server says no", "the credential is good but may not do this: give it write access to the repository", exitFailure},
 	{gitrepo.ErrNotFound, "there is no GitOps repository at that address", "check --repo; servers also say this when the credential may not see the repository", exitFailure},
 	{gitrepo.ErrRevisionNotFound, "the repository has no such branch, tag or commit", "check the name: a branch or tag as in main or v1.2, a commit by its whole id", exitFailure},
