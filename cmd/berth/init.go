@@ -49,7 +49,7 @@ read. Keep a copy of each in a safe. An existing key is used, never overwritten.
 	f := cmd.Flags()
 	f.StringVar(&o.cluster.Name, "cluster", "", "`name` of the cluster, as in clusters/<name>")
 	f.StringVar(&o.cluster.URL, "flux-url", "", "`URL` by which Flux on the cluster reaches the repository")
-	f.StringVar(&o.cluster.Branch, "flux-branch", "", "`branch` that Flux follows (default main)")
+	f.StringVar(&o.cluster.Branch, "flux-branch", "", "`branch` that Flux follows (default for a new cluster: --branch)")
 	f.StringVar(&o.name, "name", "fleet", "`name` of the platform, for a new berth.yaml")
 	f.StringArrayVar(&o.cluster.Recipients, "recipient", nil, "age `recipient` of the cluster's platform key; repeat for more, a recovery key for one")
 	f.StringVar(&o.platformKeyFile, "platform-key-file", "", "age identity `file` of the platform key (default berth/<cluster>.agekey in the user's configuration folder)")

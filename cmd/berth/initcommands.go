@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"strings"
 
+	"github.com/berth-gitops/berth/generator"
 	"github.com/berth-gitops/berth/gitrepo"
 	"github.com/berth-gitops/berth/internal/project"
 	"github.com/berth-gitops/berth/sops"
@@ -31,6 +33,9 @@ func (g *globals) tellInit(o initOptions, made []madeKey, result *project.InitRe
 		return err
 	}
 	warnings := sops.RecipientWarnings(result.Cluster.Recipients)
+	if follows := cmp.Or(result.Cluster.Branch, generator.DefaultBranch); follows != g.branch && o.cluster.Branch == "" {
+		warnings = append(warnings, fmt.Sprintf("Flux follows %s, and berth writes to %s; --flux-branch changes that", follows, g.branch))
+	}
 	if g.output != "" {
 		report := initReport{
 			Cluster: result.Cluster.Name, Changed: result.Changed, Commit: result.Commit, PullRequest: result.PullRequest,

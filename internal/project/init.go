@@ -1,6 +1,7 @@
 package project
 
 import (
+	"cmp"
 	"context"
 	"io/fs"
 	"path"
@@ -14,7 +15,7 @@ import (
 
 // InitRequest asks for a cluster to be served from the repository.
 type InitRequest struct {
-	Cluster generator.Cluster // what is empty keeps its committed value
+	Cluster generator.Cluster // what is empty keeps its committed value; Flux on a new one follows the branch
 	Name    string            // of the platform, for a new repository
 
 	// CodeOwners, when set, are the users or teams of a CODEOWNERS file.
@@ -136,6 +137,9 @@ func (s *Steps) settings(tip fs.FS, req InitRequest) (*generator.Platform, []byt
 		if platform, err = generator.ParsePlatform(generator.PlatformPath, prior); err != nil {
 			return nil, nil, err
 		}
+	}
+	if indexCluster(platform, req.Cluster.Name) < 0 && s.Branch != generator.DefaultBranch {
+		req.Cluster.Branch = cmp.Or(req.Cluster.Branch, s.Branch)
 	}
 	addCluster(platform, req.Cluster)
 	if s.Key != nil && prior == nil {
