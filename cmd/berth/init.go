@@ -34,8 +34,8 @@ func newInitCommand(g *globals) *cobra.Command {
 		Long: `Write berth.yaml, .sops.yaml and clusters/<cluster>/flux-projects.yaml, in one commit, and
 print the commands that make the cluster ready, in order. The repository may be empty, may
 be one that flux bootstrap made, or may be berth's already: running it again changes what
-the flags name, and another --cluster adds one. A local path that does not exist becomes a
-new bare repository.
+the flags name, and another --cluster adds one. A local path that does not exist, or an
+empty folder, becomes a new bare repository.
 
 Keys that are missing are made: the berth key (--key-file) and, unless --recipient names
 one, the cluster's platform key (--platform-key-file). Both are files that only you can
@@ -106,7 +106,8 @@ func (g *globals) init(ctx context.Context, o initOptions) error {
 	if err := steps.CheckInit(ctx, req); err != nil {
 		return err
 	}
-	if err := g.writeKeys(made); err != nil {
+	defer dropStaged(made)
+	if err := g.stageKeys(made); err != nil {
 		return err
 	}
 	if missing {
@@ -114,24 +115,30 @@ func (g *globals) init(ctx context.Context, o initOptions) error {
 			return err
 		}
 	}
+	if err := g.placeKeys(made); err != nil {
+		return withKept(err, made)
+	}
 	result, err := steps.Init(ctx, req)
 	if err != nil {
-		return err
+		return withKept(err, made)
 	}
 	return g.tellInit(o, made, result)
 }
 
-// missing says whether --repo names a local path that is free.
+// missing says whether --repo names a local path that is free, or an empty folder.
 func (g *globals) missing() (bool, error) {
 	path, local := gitrepo.LocalPath(g.repo)
 	if !local {
 		return false, nil
 	}
-	_, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
+	entries, err := os.ReadDir(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err == nil && len(entries) == 0, nil // what else is wrong with it, Open says
 	}
-	return false, err
+	if to, err := os.Readlink(path); err == nil {
+		return false, usagef("%s links to %s, which is not there", path, to).next("mount or make it, or name another place with --repo")
+	}
+	return true, nil
 }
 
 // make makes a bare repository where --repo says.

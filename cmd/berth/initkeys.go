@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,6 +21,9 @@ type madeKey struct {
 	what, file string
 	text       []byte
 	replace    bool // the file is there and gets a pin more
+
+	staged, target string // where the text is, and where it goes
+	placed         bool
 }
 
 // initKeys sets the berth key of steps and the recipients of the cluster. It returns what
@@ -121,6 +125,9 @@ func (o *initOptions) platformRecipients(needed bool) (recipients []string, made
 		}
 		made = &madeKey{what: "the platform key of " + o.cluster.Name, file: o.platformKeyFile, text: text}
 	}
+	if needed && len(bytes.TrimSpace(text)) == 0 {
+		return nil, nil, emptyKey(o.platformKeyFile)
+	}
 	recipients, err = sops.RecipientsOf(string(text))
 	if err != nil && !needed {
 		return nil, nil, nil
@@ -158,20 +165,28 @@ func (g *globals) pin(key *sops.Key, recipients []string) (bool, error) {
 	return true, key.Pin(recipients...)
 }
 
-// writeKeys writes the keys that were made, each readable by its owner alone.
-func (g *globals) writeKeys(made []madeKey) error {
+// stageKeys writes the keys that were made beside their files, each readable by its owner
+// alone: what cannot be written is known before anything is made.
+func (g *globals) stageKeys(made []madeKey) error {
 	for _, k := range made {
 		if err := g.checkOutside(k.file); err != nil {
 			return err
 		}
 	}
-	for _, k := range made {
-		write := writeNew
-		if k.replace {
-			write = replaceFile
+	for i := range made {
+		if err := made[i].stage(); err != nil {
+			return made[i].unwritten(err)
 		}
-		if err := write(k.file, k.text); err != nil {
-			return usagef("%s %s cannot be written: %w", k.what, k.file, reason(err))
+	}
+	return nil
+}
+
+// placeKeys gives the staged keys their names.
+func (g *globals) placeKeys(made []madeKey) error {
+	for i := range made {
+		k := &made[i]
+		if err := k.place(); err != nil {
+			return k.unwritten(err)
 		}
 		if !k.replace {
 			g.ui.action("made %s, %s: keep a copy in a safe", k.what, k.file)
@@ -180,20 +195,87 @@ func (g *globals) writeKeys(made []madeKey) error {
 	return nil
 }
 
-// writeNew writes a file that must not exist yet.
-func writeNew(file string, text []byte) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+// dropStaged removes what was staged and got no name.
+func dropStaged(made []madeKey) {
+	for _, k := range made {
+		if k.staged != "" {
+			_ = os.Remove(k.staged)
+		}
+	}
+}
+
+func (k *madeKey) unwritten(err error) error {
+	return usagef("%s %s cannot be written: %w", k.what, k.file, reason(err))
+}
+
+// stage writes the text beside its file, or beside what that links to if it is replaced.
+func (k *madeKey) stage() error {
+	target := k.file
+	if k.replace {
+		var err error
+		if target, err = filepath.EvalSymlinks(target); err != nil {
+			return err
+		}
+	} else if _, err := os.Lstat(target); err == nil {
+		return fs.ErrExist
+	}
+	folder := filepath.Dir(target)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.CreateTemp(folder, ".berth-*")
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(file))
+	k.staged, k.target = f.Name(), target
+	_, err = f.Write(k.text)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// place moves the staged text to its file, whole. A new key never replaces a file.
+func (k *madeKey) place() error {
+	if !k.replace {
+		err := os.Link(k.staged, k.target)
+		if err == nil {
+			k.placed = true
+			_ = os.Remove(k.staged)
+			return nil
+		}
+		if errors.Is(err, fs.ErrExist) {
+			return fs.ErrExist
+		}
+		// A file system without links: the name is taken first.
+		f, err := os.OpenFile(k.target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		_ = f.Close()
 	}
-	return nil
+	err := os.Rename(k.staged, k.target)
+	k.placed = err == nil
+	return err
+}
+
+// keptError is the failure of an init that had made keys.
+type keptError struct {
+	error
+	files []string
+}
+
+func (e keptError) Unwrap() error { return e.error }
+
+// withKept adds to an error which new keys there are now.
+func withKept(err error, made []madeKey) error {
+	var files []string
+	for _, k := range made {
+		if k.placed && !k.replace {
+			files = append(files, k.file)
+		}
+	}
+	if files == nil {
+		return err
+	}
+	return keptError{err, files}
 }
 
 // checkOutside refuses to put a key into the local repository.
@@ -206,29 +288,20 @@ func (g *globals) checkOutside(file string) error {
 	if err != nil {
 		return err
 	}
-	if rel, err := filepath.Rel(repo, abs); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
+	if rel, err := filepath.Rel(unlinked(repo), unlinked(abs)); err == nil && filepath.IsLocal(rel) {
 		return usagef("%s lies inside the repository", file).next("keep private keys outside of it")
 	}
 	return nil
 }
 
-// replaceFile puts text in the place of a file, or of what it links to; a crash leaves the
-// old or the new content.
-func replaceFile(file string, text []byte) error {
-	file, err := filepath.EvalSymlinks(file)
-	if err != nil {
-		return err
+// unlinked follows the links in a path, as far as it exists.
+func unlinked(path string) string {
+	if to, err := filepath.EvalSymlinks(path); err == nil {
+		return to
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), ".berth-*")
-	if err != nil {
-		return err
+	parent := filepath.Dir(path)
+	if parent == path {
+		return path
 	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return filepath.Join(unlinked(parent), filepath.Base(path))
 }

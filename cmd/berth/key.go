@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,6 +37,9 @@ func (g *globals) key() (*sops.Key, error) {
 		}
 		return nil, usageError{err: fmt.Errorf("%s: %w", file, reason(err)), hint: "name the berth key that `berth init` made for this repository"}
 	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, emptyKey(file)
+	}
 	key, err := sops.ParseKey(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
@@ -43,6 +47,11 @@ func (g *globals) key() (*sops.Key, error) {
 	g.log().Debug("berth key", slog.String("file", file))
 	g.warnReadable(file)
 	return key, nil
+}
+
+// emptyKey tells of a key file with nothing in it.
+func emptyKey(file string) error {
+	return usagef("%s is empty: there is no key in it", file).next("restore it from the copy in your safe; if `berth init` was killed when it made it, there is none: delete it")
 }
 
 // warnReadable tells of a private key that other users of the machine can read.

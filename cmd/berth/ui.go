@@ -202,8 +202,12 @@ type report struct {
 
 // explain finds the words and the exit status for err.
 func explain(ctx context.Context, err error) report {
+	var kept []string
+	if e, ok := errors.AsType[keptError](err); ok {
+		kept = []string{"the next run uses the keys that were made, which are kept: " + strings.Join(e.files, ", ")}
+	}
 	if ctx.Err() != nil {
-		return report{Message: "interrupted; the branch holds either none or all of the change, so running again is safe", Status: exitInterrupted}
+		return report{Message: "interrupted; the branch holds either none or all of the change, so running again is safe", Hints: kept, Status: exitInterrupted}
 	}
 	r := report{Message: err.Error(), Status: exitFailure, Problems: allProblems(err)}
 	if e, ok := errors.AsType[usageError](err); ok {
@@ -250,6 +254,7 @@ func explain(ctx context.Context, err error) report {
 		}
 		r.Hints = append(r.Hints, hint)
 	}
+	r.Hints = append(r.Hints, kept...)
 	return r
 }
 
