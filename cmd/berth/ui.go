@@ -204,7 +204,11 @@ type report struct {
 func explain(ctx context.Context, err error) report {
 	var kept []string
 	if e, ok := errors.AsType[keptError](err); ok {
-		kept = []string{"the next run uses the keys that were made, which are kept: " + strings.Join(e.files, ", ")}
+		hint := "the next run uses the keys that were made, which are kept: "
+		if errors.Is(err, project.ErrForeign) { // another init was faster
+			hint = "nothing uses the keys that were made, which may be deleted: "
+		}
+		kept = []string{hint + strings.Join(e.files, ", ")}
 	}
 	if ctx.Err() != nil {
 		return report{Message: "interrupted; the branch holds either none or all of the change, so running again is safe", Hints: kept, Status: exitInterrupted}
