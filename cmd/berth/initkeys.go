@@ -210,7 +210,7 @@ func (k *madeKey) unwritten(err error) error {
 
 // stage writes the text beside its file, or beside what that links to if it is replaced.
 func (k *madeKey) stage() error {
-	target := k.file
+	target := filepath.Clean(k.file) // as it was checked
 	if k.replace {
 		var err error
 		if target, err = filepath.EvalSymlinks(target); err != nil {
