@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
+	"iter"
 	"regexp"
 	"strings"
 
@@ -15,7 +16,10 @@ import (
 // secretForm is what one kind of secret looks like.
 type secretForm struct {
 	name string
-	form *regexp.Regexp
+	form *regexp.Regexp // begins with letters, which are quick to look for, or has a hint
+	// hint stands in everything that the form matches: most texts do not have it, and
+	// need no slower look.
+	hint string
 	// fixed says that the form begins with letters that nothing else begins with,
 	// so that it is also looked for where values are joined.
 	fixed bool
@@ -24,38 +28,36 @@ type secretForm struct {
 // secretForms returns every form that is looked for. Registry tokens come first; the
 // prefixes are those that their issuers publish.
 func secretForms() []secretForm {
-	form := func(name, expr string, fixed bool) secretForm {
-		return secretForm{name, regexp.MustCompile(expr), fixed}
+	form := func(name, expr, hint string, fixed bool) secretForm {
+		return secretForm{name, regexp.MustCompile(expr), hint, fixed}
 	}
 	return []secretForm{
-		form("a GitHub token", `gh[opusr]_[A-Za-z0-9]{36}`, true),
-		form("a GitHub token", `github_pat_[A-Za-z0-9_]{60}`, true),
-		form("a GitLab token", `gl(pat|dt|rt|cbt|ptt|ft|agent|soat|imt)-[A-Za-z0-9_-]{20}`, true),
-		form("a Docker token", `dckr_[po]at_[A-Za-z0-9_-]{20}`, true),
-		form("an npm token", `npm_[A-Za-z0-9]{36}`, true),
-		form("an AWS key", `\bA(KI|SI)A[0-9A-Z]{16}\b`, false),
-		form("an Alibaba Cloud key", `\bLTAI[45][A-Za-z][0-9A-Za-z]{18}\b`, false),
-		form("a Tencent Cloud key", `\bAKID[0-9A-Za-z]{32}\b`, false),
-		form("a Vault token", `\bhv[sbr]\.[A-Za-z0-9_-]{24}`, false),
-		form("a PyPI token", `pypi-AgE[A-Za-z0-9_-]{50}`, true),
-		form("a DigitalOcean token", `do[opr]_v1_[0-9a-f]{64}`, true),
-		form("a Stripe key", `[rs]k_live_[A-Za-z0-9]{20}`, true),
-		form("a Slack token", `xox[abprs]-[A-Za-z0-9-]{20}`, true),
-		form("an age secret key", `(?i)AGE-SECRET-KEY-(PQ-)?1[0-9a-z]{40}`, true),
-		form("a berth key", `BERTH-SECRET-KEY-1[A-Za-z0-9_-]{40}`, true),
-		form("a private key", `-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----[\s\\nr"',#;/*>|-]+[A-Za-z0-9+/=]{16}`, false), // also in comments and lists
-		form("a JSON web token", `\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{16,}`, false),
-		form("a registry credential", `"auths"\s*:\s*\{\s*("[^"]*"\s*:\s*\{[^{}]*\}\s*,\s*)*"[^"]*"\s*:\s*\{[^{}]*"(auth|password|identitytoken)"\s*:\s*"[^"]{4,}"`, false),
-		form("a password in a URL", `\b[a-z][a-z0-9+.-]*://[^\s/:@"'<>$]+:[^\s/@"'<>${}*]{3,}@[A-Za-z0-9\[]`, false),
+		form("a GitHub token", `gh[opusr]_[A-Za-z0-9]{36}`, "", true),
+		form("a GitHub token", `github_pat_[A-Za-z0-9_]{60}`, "", true),
+		form("a GitLab token", `gl(pat|dt|rt|cbt|ptt|ft|agent|soat|imt)-[A-Za-z0-9_-]{20}`, "", true),
+		form("a Docker token", `dckr_[po]at_[A-Za-z0-9_-]{20}`, "", true),
+		form("an npm token", `npm_[A-Za-z0-9]{36}`, "", true),
+		form("an AWS key", `A(KI|SI)A[0-9A-Z]{16}\b`, "", false),
+		form("an Alibaba Cloud key", `LTAI[45][A-Za-z][0-9A-Za-z]{18}\b`, "", false),
+		form("a Tencent Cloud key", `\bAKID[0-9A-Za-z]{32}\b`, "AKID", false),
+		form("a Vault token", `\bhv[sbr]\.[A-Za-z0-9_-]{24}`, "hv", false),
+		form("a PyPI token", `pypi-AgE[A-Za-z0-9_-]{50}`, "", true),
+		form("a DigitalOcean token", `do[opr]_v1_[0-9a-f]{64}`, "_v1_", true),
+		form("a Stripe key", `[rs]k_live_[A-Za-z0-9]{20}`, "k_live_", true),
+		form("a Slack token", `xox[abprs]-[A-Za-z0-9-]{20}`, "", true),
+		form("an age secret key", `(?i)AGE-SECRET-KEY-(PQ-)?1[0-9a-z]{40}`, "-1", true),
+		form("a berth key", `BERTH-SECRET-KEY-1[A-Za-z0-9_-]{40}`, "", true),
+		form("a private key", `-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----[\s\\nr"',#;/*>|-]+[A-Za-z0-9+/=]{16}`, "PRIVATE KEY", false), // also in comments and lists
+		form("a JSON web token", `eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{16,}`, ".eyJ", false),
+		form("a registry credential", `"auths"\s*:\s*\{\s*("[^"]*"\s*:\s*\{[^{}]*\}\s*,\s*)*"[^"]*"\s*:\s*\{[^{}]*"(auth|password|identitytoken)"\s*:\s*"[^"]{4,}"`, "", false),
+		form("a password in a URL", `://[^\s/:@"'<>$]+:[^\s/@"'<>${}*]{3,}@[A-Za-z0-9\[]`, "", false),
 	}
 }
 
-var (
-	base64Run = regexp.MustCompile(`[A-Za-z0-9+/_-]{20,}`)
-	hexRun    = regexp.MustCompile(`[0-9A-Fa-f]{40,}`)
+const (
+	maxLayers   = 3  // of base64 and hexadecimal
+	leastSecret = 10 // bytes; no form matches less
 )
-
-const maxLayers = 3 // of base64 and hexadecimal
 
 // scanner looks for secrets.
 type scanner struct{ forms []secretForm }
@@ -66,8 +68,11 @@ func (s scanner) find(text []byte, joined bool) (name string, at int, ok bool) {
 }
 
 func (s scanner) findWithin(text []byte, joined bool, layer int) (string, int, bool) {
+	if len(text) < leastSecret {
+		return "", 0, false
+	}
 	for _, f := range s.forms {
-		if joined && !f.fixed {
+		if joined && !f.fixed || !bytes.Contains(text, []byte(f.hint)) {
 			continue
 		}
 		if m := f.form.FindIndex(text); m != nil {
@@ -77,32 +82,85 @@ func (s scanner) findWithin(text []byte, joined bool, layer int) (string, int, b
 	if layer == maxLayers {
 		return "", 0, false
 	}
-	for _, run := range base64Run.FindAllIndex(text, -1) {
-		for shift := range 4 {
-			if name, ok := s.decoded(decodeBase64(text[run[0]+min(shift, run[1]-run[0]):run[1]]), joined, layer); ok {
-				return name + " in base64", run[0], true
+	for d := range decodings(text) {
+		if name, _, ok := s.findWithin(d.plain, joined, layer+1); ok {
+			for _, e := range encodings() {
+				name = strings.TrimSuffix(name, " in "+e.name)
 			}
-		}
-	}
-	for _, run := range hexRun.FindAllIndex(text, -1) {
-		for shift := range 2 {
-			digits := text[run[0]+shift : run[1]]
-			plain, _ := hex.AppendDecode(nil, digits[:len(digits)&^1])
-			if name, ok := s.decoded(plain, joined, layer); ok {
-				return name + " in hexadecimal", run[0], true
-			}
+			return name + " in " + d.encoding, d.at, true
 		}
 	}
 	return "", 0, false
 }
 
-// decoded looks into a decoded text if it may be one.
-func (s scanner) decoded(plain []byte, joined bool, layer int) (string, bool) {
-	if printable := longestText(plain); len(printable) >= 20 {
-		name, _, ok := s.findWithin(printable, joined, layer+1)
-		return strings.TrimSuffix(strings.TrimSuffix(name, " in base64"), " in hexadecimal"), ok
+// decoding is a text that stands in another one, encoded.
+type decoding struct {
+	plain    []byte
+	encoding string
+	at       int // in the other one
+}
+
+// decodings returns what every run of digits of an encoding stands for, from each digit
+// that one of its groups may begin with, where that may be a text.
+func decodings(text []byte) iter.Seq[decoding] {
+	const least = 20
+	return func(yield func(decoding) bool) {
+		for _, e := range encodings() {
+			for at, run := range runs(text, &e.digits, e.least) {
+				var last []byte
+				for shift := range e.group {
+					plain := longestText(e.decode(run[shift:]))
+					if len(plain) < least || bytes.HasPrefix(last, plain) { // as of AAAA…
+						continue
+					}
+					if !yield(decoding{plain, e.name, at}) {
+						return
+					}
+					last = plain
+				}
+			}
+		}
 	}
-	return "", false
+}
+
+// encoding writes bytes in digits.
+type encoding struct {
+	name   string
+	digits [256]bool
+	group  int // digits that stand for whole bytes
+	least  int // digits of a run that is worth a look
+	decode func([]byte) []byte
+}
+
+func encodings() []encoding {
+	const numerals, letters = "0123456789", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	return []encoding{
+		{"base64", digits(numerals + letters + "+/-_"), 4, 27, decodeBase64},
+		{"hexadecimal", digits(numerals + "abcdefABCDEF"), 2, 40, decodeHex},
+	}
+}
+
+func digits(all string) (table [256]bool) {
+	for i := range len(all) {
+		table[all[i]] = true
+	}
+	return table
+}
+
+// runs returns the runs of digits in text that are not shorter than least, each with
+// its place.
+func runs(text []byte, digits *[256]bool, least int) iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		for start, i := 0, 0; i <= len(text); i++ {
+			if i < len(text) && digits[text[i]] {
+				continue
+			}
+			if i-start >= least && !yield(start, text[start:i]) {
+				return
+			}
+			start = i + 1
+		}
+	}
 }
 
 // longestText is the longest run of printable ASCII.
@@ -124,11 +182,15 @@ func decodeBase64(run []byte) []byte {
 	if len(run)&3 == 1 {
 		run = run[:len(run)-1]
 	}
-	encoding := base64.RawStdEncoding
 	if bytes.ContainsAny(run, "-_") {
-		encoding = base64.RawURLEncoding
+		run = bytes.ReplaceAll(bytes.ReplaceAll(run, []byte("-"), []byte("+")), []byte("_"), []byte("/"))
 	}
-	plain, _ := encoding.AppendDecode(nil, run)
+	plain, _ := base64.RawStdEncoding.AppendDecode(nil, run)
+	return plain
+}
+
+func decodeHex(run []byte) []byte {
+	plain, _ := hex.AppendDecode(nil, run[:len(run)&^1])
 	return plain
 }
 
@@ -194,6 +256,9 @@ func (s scanner) findValues(values []*yaml.Node, clean map[*yaml.Node]bool) (str
 			clean[v] = true
 		}
 		all = append(all, squeezed...)
+	}
+	if len(values) == 1 {
+		return "", 0, false
 	}
 	name, at, ok := s.find(all, true)
 	if !ok {

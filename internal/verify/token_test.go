@@ -43,7 +43,7 @@ func TestSealIsNoToken(t *testing.T) {
 			f.files[name] = append(f.files[name], "# x\n"...)
 		}
 		c := newChecker(Input{Head: f.tree(), Policy: f.keys.policy(t), Trusted: f.keys.berth.PublicKeys()})
-		c.scan = scanner{[]secretForm{{"a token", regexp.MustCompile(`[A-Za-z0-9_-]{86}`), true}}}
+		c.scan = scanner{[]secretForm{{"a token", regexp.MustCompile(`[A-Za-z0-9_-]{86}`), "", true}}}
 		file, err := c.read(entry{name, 0})
 		if err != nil {
 			t.Fatal(err)

@@ -253,6 +253,7 @@ func tokens() map[string]string {
 		"berth":               "BERTH-SECRET-KEY-1" + letters[:48],
 		"JWT":                 "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9." + letters[:43],
 		"URL":                 "https://alice:" + letters[:20] + "@ghcr.io/x",
+		"URL, capitals":       "HTTPS://alice:" + letters[:20] + "@ghcr.io/x",
 	}
 }
 
@@ -267,6 +268,7 @@ func TestTokens(t *testing.T) {
 			"base64url":     base64.RawURLEncoding.EncodeToString([]byte("x:" + token)),
 			"twice":         base64.StdEncoding.EncodeToString([]byte(base64.StdEncoding.EncodeToString([]byte(token)))),
 			"hexadecimal":   fmt.Sprintf("%x", token),
+			"mixed digits":  "-_-_" + base64.StdEncoding.EncodeToString([]byte("??>>~~"+token)),
 		} {
 			if !s.Holds([]byte(text)) {
 				t.Errorf("%s, %s is not found", name, form)
@@ -280,6 +282,27 @@ func TestTokens(t *testing.T) {
 	} {
 		if s.Holds([]byte(harmless)) {
 			t.Errorf("%q is taken for a secret", harmless)
+		}
+	}
+}
+
+// TestDecodingIsBounded counts what is looked at in a long text that stands for the same
+// from whichever digit it is decoded.
+func TestDecodingIsBounded(t *testing.T) {
+	for name, digit := range map[string]string{"one digit": "V", "hexadecimal": "56", "zeros": "0", "decoded twice": "VVVV5656"} {
+		text := []byte(strings.Repeat(digit, 1<<16/len(digit)))
+		looked := 0
+		var look func(text []byte, layer int)
+		look = func(text []byte, layer int) {
+			looked += len(text)
+			for d := range decodings(text) {
+				if layer < maxLayers {
+					look(d.plain, layer+1)
+				}
+			}
+		}
+		if look(text, 0); looked > 3*len(text) {
+			t.Errorf("%s: %d bytes are looked at for %d", name, looked, len(text))
 		}
 	}
 }
