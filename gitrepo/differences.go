@@ -26,13 +26,28 @@ type differ struct {
 	new, old *Tree
 	whole    func(folder string) bool
 	paths    []string
+
+	entries, bytes int // files and folders so far, and the length of their paths
 }
 
-// maxDifferences bounds what a few small trees, each holding the next many
-// times, can stand for.
-const maxDifferences = 1 << 20
+// What a few small trees, each holding the next many times, can stand for is bounded.
+const (
+	maxDifferences    = 1 << 20
+	maxDifferentPaths = 64 << 20
+)
 
-var errTooDifferent = failf(ErrTooLarge, "more than %d files or folders differ", maxDifferences)
+var errTooDifferent = failf(ErrTooLarge, "more than %d files and folders differ, or their paths have more than %d MiB",
+	maxDifferences, maxDifferentPaths>>20)
+
+// count takes in one more path, and says whether to go on.
+func (d *differ) count(path string) error {
+	d.entries++
+	d.bytes += len(path)
+	if d.entries > maxDifferences || d.bytes > maxDifferentPaths {
+		return errTooDifferent
+	}
+	return d.new.ctx.Err()
+}
 
 // load gets all folders that differ, one level after the other.
 func (d *differ) load(a, b Hash) error {
@@ -51,13 +66,12 @@ func (d *differ) load(a, b Hash) error {
 		var next []folder
 		for _, f := range level {
 			err := d.compare(f.is, f.was, func(is, was treeEntry) error {
-				if len(next) >= maxDifferences {
-					return errTooDifferent
+				p := f.prefix + nameOf(is, was)
+				if (!is.isDir() && !was.isDir()) || d.whole(p) {
+					return nil
 				}
-				if p := f.prefix + nameOf(is, was); (is.isDir() || was.isDir()) && !d.whole(p) {
-					next = append(next, folder{p + "/", is.folder(), was.folder()})
-				}
-				return nil
+				next = append(next, folder{p + "/", is.folder(), was.folder()})
+				return d.count(p)
 			})
 			if err != nil {
 				return err
@@ -90,11 +104,8 @@ func (d *differ) folder(prefix string, a, b Hash) error {
 		if (is.isDir() || was.isDir()) && !d.whole(p) {
 			return d.folder(p+"/", is.folder(), was.folder())
 		}
-		if len(d.paths) >= maxDifferences {
-			return errTooDifferent
-		}
 		d.paths = append(d.paths, p)
-		return nil
+		return d.count(p)
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -118,6 +119,55 @@ func TestTreeBomb(t *testing.T) {
 	}
 	_, err = tree.Differences(&Tree{ctx: tree.ctx, src: tree.src}, nil)
 	check(t, "compare", err, ErrTooLarge)
+}
+
+// nest plants a folder in which folders of a width each stand one in the other, and
+// what id is in the innermost.
+func nest(t *testing.T, dir, name string, id Hash, mode uint32, widths ...int) Hash {
+	t.Helper()
+	for _, width := range widths {
+		var tree []byte
+		for i := range width {
+			tree = appendEntry(tree, mode, fmt.Sprintf("%s%03d", name, i), id)
+		}
+		id, mode = plant(t, dir, "tree", tree), modeTree
+	}
+	return id
+}
+
+// TestTreesThatMultiply have few files, or none, and nevertheless no end.
+func TestTreesThatMultiply(t *testing.T) {
+	dir := newBare(t)
+	empty, file := plant(t, dir, "tree", nil), plant(t, dir, "blob", []byte("x"))
+	for name, id := range map[string]Hash{
+		"empty folders": nest(t, dir, "", empty, modeTree, 1, 1, 1, 1, 1, 1, 1, 1, 400, 400),
+		"long paths":    nest(t, dir, strings.Repeat("long", 50), file, modeFile, 400, 64, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			tree, err := open(t, dir, Options{}).At(context.Background(), plantCommit(t, dir, id))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = tree.Differences(&Tree{ctx: tree.ctx, src: tree.src}, nil)
+			check(t, "compare", err, ErrTooLarge)
+		})
+	}
+}
+
+// TestManyPatterns: each is looked for in each folder, which may be as many.
+func TestManyPatterns(t *testing.T) {
+	dir := newBare(t)
+	id := nest(t, dir, "", plant(t, dir, "blob", []byte("x")), modeFile, 1, 600, 1)
+	tree, err := open(t, serveHTTP(t, dir, nil).url(dir), Options{}).At(context.Background(), plantCommit(t, dir, id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	patterns := make([]string, 8000)
+	for i := range patterns {
+		patterns[i] = fmt.Sprintf("000/*/%d", i)
+	}
+	check(t, "a hundred", tree.Prefetch(context.Background(), patterns[:100]...), nil)
+	check(t, "all", tree.Prefetch(context.Background(), patterns...), ErrTooLarge)
 }
 
 // packOf puts raw entries behind a header and before a checksum.

@@ -48,6 +48,7 @@ func prefetch(ctx context.Context, src source, roots []Hash, patterns []string) 
 		}
 	}
 	var leaves []Hash
+	left := maxMatches
 	for len(level) > 0 {
 		trees := make([]Hash, 0, len(level))
 		for id := range level {
@@ -62,7 +63,7 @@ func prefetch(ctx context.Context, src source, roots []Hash, patterns []string) 
 			if err != nil {
 				return err
 			}
-			if leaves, err = descend(tree, below, next, leaves); err != nil {
+			if leaves, err = descend(tree, below, next, leaves, &left); err != nil {
 				return err
 			}
 		}
@@ -71,9 +72,12 @@ func prefetch(ctx context.Context, src source, roots []Hash, patterns []string) 
 	return fetchWhole(ctx, src, leaves)
 }
 
+// maxMatches bounds what many patterns come to in folders of many entries.
+const maxMatches = 1 << 22
+
 // descend follows the first part of each pattern into one folder: names are
-// looked up, only globs are matched against everything.
-func descend(tree object, patterns [][]string, next map[Hash][][]string, leaves []Hash) ([]Hash, error) {
+// looked up, only globs are matched against everything, as often as is left.
+func descend(tree object, patterns [][]string, next map[Hash][][]string, leaves []Hash, left *int) ([]Hash, error) {
 	follow := func(e treeEntry, p []string) {
 		switch {
 		case len(p) == 1 && e.mode&0o170000 != modeSubmodule:
@@ -102,6 +106,9 @@ func descend(tree object, patterns [][]string, next map[Hash][][]string, leaves 
 	for e, err := range entries(tree.data) {
 		if err != nil {
 			return nil, err
+		}
+		if *left -= len(globs); *left < 0 {
+			return nil, failf(ErrTooLarge, "more than %d names to look for in folders", maxMatches)
 		}
 		for _, p := range globs {
 			if ok, _ := path.Match(p[0], string(e.name)); ok {
