@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -27,6 +28,8 @@ type Tree struct {
 	commit Hash
 	root   Hash // zero: an empty tree that is not stored
 	local  bool // nothing is ever fetched
+
+	sizes sync.Map // Hash → int64, of files that are too large to be kept in memory
 }
 
 // The interfaces that readers look for.
@@ -229,12 +232,19 @@ func (i *info) Info() (fs.FileInfo, error) {
 	if i.sized || i.e.isDir() || i.e.mode&0o170000 == modeSubmodule {
 		return i, nil
 	}
+	full := *i
+	full.sized = true
+	if size, ok := i.t.sizes.Load(i.e.id); ok {
+		full.size = size.(int64)
+		return &full, nil
+	}
 	data, err := i.t.blob(i.e)
 	if err != nil {
 		return nil, err
 	}
-	full := *i
-	full.size, full.sized = int64(len(data)), true
+	if full.size = int64(len(data)); full.size > maxKept {
+		i.t.sizes.Store(i.e.id, full.size)
+	}
 	return &full, nil
 }
 

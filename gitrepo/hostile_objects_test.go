@@ -154,6 +154,28 @@ func TestTreesThatMultiply(t *testing.T) {
 	}
 }
 
+// TestLargeFileUnderManyNames: the size of a file that is too large to be kept in memory
+// is, so that asking for it again reads nothing.
+func TestLargeFileUnderManyNames(t *testing.T) {
+	const size = 8 << 20
+	dir := newBare(t)
+	id := nest(t, dir, "", plant(t, dir, "blob", make([]byte, size)), modeFile, 50)
+	tree, err := open(t, dir, Options{}).At(context.Background(), plantCommit(t, dir, id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := allocated(func() {
+		for i := range 50 {
+			if info, err := tree.Lstat(fmt.Sprintf("%03d", i)); err != nil || info.Size() != size {
+				t.Fatal(info, err)
+			}
+		}
+	})
+	if used > 4*size {
+		t.Errorf("took %d MiB", used>>20)
+	}
+}
+
 // TestManyPatterns: each is looked for in each folder, which may be as many.
 func TestManyPatterns(t *testing.T) {
 	dir := newBare(t)

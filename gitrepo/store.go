@@ -9,6 +9,7 @@ import (
 const (
 	// memoryLimit of trees and small files kept between calls.
 	memoryLimit = 16 << 20
+	maxKept     = memoryLimit / 4 // of one, as lru has it
 	// packMemory bounds what all fetched packs together keep in memory, and
 	// maxPacks their number.
 	packMemory = 64 << 20
