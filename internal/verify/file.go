@@ -53,6 +53,9 @@ func (c *checker) readNew(e entry) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !c.spend(e.path, info.Size()) {
+		return nil, nil
+	}
 	if info.Size() > maxFileSize {
 		c.unread(ruleTooLarge, e.path, "has %d bytes, and was not looked at", info.Size())
 		return nil, nil
@@ -65,6 +68,21 @@ func (c *checker) readNew(e entry) (*file, error) {
 	f := &file{path: e.path, data: data}
 	c.parse(f)
 	return f, nil
+}
+
+// spend says whether a file of that size may be looked at, or gives up.
+func (c *checker) spend(name string, size int64) bool {
+	if size > maxFileSize {
+		size /= 8 // only Git reads it
+	}
+	if c.report.Incomplete || int64(c.left) < size {
+		if !c.report.Incomplete {
+			c.giveUp(name, "as many bytes as berth looks at")
+		}
+		return false
+	}
+	c.left -= int(size)
+	return true
 }
 
 // unread notes a file that is not looked into. Below clusters/, where platforms keep

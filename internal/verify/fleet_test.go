@@ -366,6 +366,16 @@ func (f *fleet) specialVerbs() map[string]func(name, arg string) {
 				f.files[fmt.Sprintf("%s/%d.txt", name, i)] = []byte("x")
 			}
 		},
+		// crowd FOLDER N makes N files
+		"crowd": func(name, arg string) {
+			n, err := strconv.Atoi(arg)
+			if err != nil {
+				f.t.Fatal(err)
+			}
+			for i := range n {
+				f.files[fmt.Sprintf("%s/%d.txt", name, i)] = []byte("x")
+			}
+		},
 	}
 }
 

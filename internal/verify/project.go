@@ -84,7 +84,7 @@ func (c *checker) readAll(p *project) (ok bool, err error) {
 	for _, e := range p.entries {
 		c.checkName(e.path)
 		f, err := c.read(e)
-		if err != nil {
+		if err != nil || c.report.Incomplete {
 			return false, err
 		}
 		if f != nil {

@@ -1,24 +1,36 @@
 package verify
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"maps"
 	"path"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/berth-gitops/berth/generator"
 )
 
 // Limits that nothing berth writes comes near.
 const (
-	maxFileSize    = 1 << 20  // bytes of one file
-	maxProjectSize = 10 << 20 // bytes of one project
-	maxFiles       = 1000     // of one project
-	maxEntries     = 10_000_000
-	maxNesting     = 100 // folders in folders
+	maxFileSize    = 1 << 20   // bytes of one file
+	maxProjectSize = 10 << 20  // bytes of one project
+	maxFiles       = 1000      // of one project
+	maxEntries     = 2_000_000 // files and folders of all
+	maxNesting     = 100       // folders in folders
 	maxPath        = 1024
+)
+
+// Limits of all that is looked at, with a Base and without. A small push can stand for
+// any number of files, since Git may hold one of them under many names.
+const (
+	maxChange      = 512 << 20 // bytes; those of a file that is too large count an eighth
+	maxWhole       = 2 << 30
+	maxOthers      = 20_000 // files that belong to no project
+	maxOthersWhole = 200_000
+	maxLookups     = 1 << 20 // projects × clusters
 )
 
 // errCrowded says that there are more files and folders than are listed.
@@ -40,7 +52,7 @@ type scope struct {
 }
 
 // scope finds out which projects and which other files to look at.
-func (c *checker) scope() (*scope, error) {
+func (c *checker) scope(ctx context.Context) (*scope, error) {
 	s := &scope{byProject: map[string][]entry{}, crowded: map[string]bool{}, settings: c.Base == nil}
 	if c.Base == nil {
 		all, err := c.walk(".", maxEntries)
@@ -58,6 +70,9 @@ func (c *checker) scope() (*scope, error) {
 		return s, nil
 	}
 	for _, name := range c.Changed {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		id := ProjectOf(name)
 		switch {
 		case id == "":
@@ -69,6 +84,10 @@ func (c *checker) scope() (*scope, error) {
 				return nil, err
 			}
 			s.byProject[id], s.crowded[id] = entries, err != nil
+			if c.lookups < 0 {
+				c.giveUp(name, "too many projects and clusters: their product is above a million")
+				return s, nil
+			}
 		}
 	}
 	s.projects = slices.Sorted(maps.Keys(s.byProject))
@@ -123,6 +142,9 @@ func (c *checker) projectFiles(id string) ([]entry, error) {
 		if err != nil {
 			return nil, err
 		}
+		if c.lookups -= len(clusters); c.lookups < 0 {
+			return nil, errCrowded
+		}
 		for _, d := range clusters {
 			if !d.IsDir() {
 				continue
@@ -167,7 +189,7 @@ func (c *checker) walkFolder(name string, left *int, found *[]entry) error {
 	if err != nil {
 		return err
 	}
-	if *left -= len(entries); *left < 0 || strings.Count(name, "/") > maxNesting {
+	if *left -= len(entries) * (1 + len(name)/256); *left < 0 || strings.Count(name, "/") > maxNesting {
 		return errCrowded
 	}
 	folded := map[string]string{}
@@ -196,13 +218,19 @@ func (c *checker) walkFolder(name string, left *int, found *[]entry) error {
 // case only; folders of a project are looked at by walk.
 func (c *checker) checkClash(name string) error {
 	for dir := path.Dir(name); ; dir = path.Dir(dir) {
-		siblings, err := readDir(c.Head, dir)
-		if err != nil {
-			return err
+		if c.names[dir] == nil {
+			siblings, err := readDir(c.Head, dir)
+			if err != nil {
+				return err
+			}
+			c.names[dir] = map[string][]string{}
+			for _, d := range siblings {
+				c.names[dir][fold(d.Name())] = append(c.names[dir][fold(d.Name())], d.Name())
+			}
 		}
-		for _, d := range siblings {
-			if d.Name() != path.Base(name) && strings.EqualFold(d.Name(), path.Base(name)) {
-				c.add(ruleCaseClash, name, 0, "differs from %s in upper and lower case only", path.Join(dir, d.Name()))
+		for _, other := range c.names[dir][fold(path.Base(name))] {
+			if other != path.Base(name) {
+				c.add(ruleCaseClash, name, 0, "differs from %s in upper and lower case only", path.Join(dir, other))
 			}
 		}
 		if dir == "." {
@@ -210,6 +238,17 @@ func (c *checker) checkClash(name string) error {
 		}
 		name = dir
 	}
+}
+
+// fold is the same for names that strings.EqualFold takes for equal.
+func fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			least = min(least, other)
+		}
+		return least
+	}, name)
 }
 
 // lstat describes an entry without following links.

@@ -32,6 +32,10 @@ func (c *checker) checkOther(name string) error {
 		}
 		return nil
 	}
+	if c.others--; c.others < 0 {
+		c.giveUp(name, "as many files outside of projects as berth looks at")
+		return nil
+	}
 	if c.Base != nil && isOurs(name) {
 		if err := c.checkClash(name); err != nil {
 			return err
@@ -39,13 +43,24 @@ func (c *checker) checkOther(name string) error {
 	}
 	c.checkName(name)
 	c.checkPlace(name)
+	id := info.Sys()
+	if isOurs(name) || isCluster(name) {
+		id = nil // what is found depends on the name
+	}
+	if c.clean[id] {
+		return nil
+	}
+	found, seen := len(c.report.Findings), len(c.seen)
 	f, err := c.read(entry{name, info.Mode().Type()})
+	delete(c.files, name)
 	if err != nil || f == nil {
 		return err
 	}
 	c.checkSource(f)
 	c.checkClusterFile(f)
-	delete(c.files, name)
+	if id != nil && len(c.report.Findings) == found && len(c.seen) == seen {
+		c.clean[id] = true
+	}
 	return nil
 }
 

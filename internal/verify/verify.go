@@ -14,7 +14,8 @@ import (
 
 // Input is what is judged, and by what.
 type Input struct {
-	// Head is what is judged.
+	// Head is what is judged. Files whose FileInfo has the same Sys, such as the id of
+	// a blob, are taken for equal; nil says nothing.
 	Head fs.FS
 	// Base is what Head starts from; nil judges the whole of Head by itself.
 	Base fs.FS
@@ -64,8 +65,8 @@ type Report struct {
 	Projects []string  `json:"projects"` // that were looked at
 	Files    int       `json:"files"`    // that were read
 	Sealed   int       `json:"sealed"`   // files among them
-	// Incomplete says that a build ran away, as a finding tells, and that this process
-	// must build nothing more.
+	// Incomplete says that a build ran away, or that there is too much to look at, as a
+	// finding tells, and that this process must build nothing more.
 	Incomplete bool `json:"incomplete,omitempty"`
 }
 
@@ -109,17 +110,25 @@ type checker struct {
 	shut     []string          // sealed files that Identities do not open
 	scan     scanner
 	grown    int // values that aliases add, in the files of one project or of none
+
+	clean   map[any]bool                   // files of no project, by Sys, in which nothing was found
+	names   map[string]map[string][]string // of folders of Head, by how they read in one case
+	left    int                            // bytes that may be looked at yet
+	lookups int                            // and places where files of projects may be
+	others  int                            // and files of no project
 }
 
 func newChecker(in Input) *checker {
 	c := &checker{
 		Input: in, settings: in.Policy, report: &Report{Findings: []Finding{}, Projects: []string{}},
 		rules: map[string]Rule{}, files: map[string]*file{}, seen: map[string]place{}, hosts: map[string]string{}, scan: scanner{secretForms()},
+		clean: map[any]bool{}, names: map[string]map[string][]string{}, left: maxWhole, lookups: maxLookups, others: maxOthersWhole,
 	}
 	for _, r := range Rules() {
 		c.rules[r.ID] = r
 	}
 	if in.Base != nil {
+		c.left, c.others = maxChange, maxOthers
 		c.differs = make(map[string]bool, len(in.Changed))
 		for _, name := range in.Changed {
 			c.differs[name] = true
@@ -173,15 +182,15 @@ func (c *checker) problems(id, file string, err error) error {
 }
 
 func (c *checker) run(ctx context.Context) error {
-	s, err := c.scope()
-	if err != nil {
+	s, err := c.scope(ctx)
+	if err != nil || c.report.Incomplete {
 		return err
 	}
 	if err := c.checkSettings(s); err != nil {
 		return err
 	}
 	for _, name := range s.others {
-		if err := ctx.Err(); err != nil {
+		if err := ctx.Err(); err != nil || c.report.Incomplete {
 			return err
 		}
 		if err := c.checkOther(name); err != nil {
@@ -201,6 +210,12 @@ func (c *checker) run(ctx context.Context) error {
 		}
 	}
 	return c.checkSteps(ctx)
+}
+
+// giveUp notes at which file there is too much to look at, and that nothing more is.
+func (c *checker) giveUp(file, much string) {
+	c.report.Incomplete = true
+	c.add(ruleTooLarge, file, 0, "comes after %s, and was not looked at, nor anything after it", much)
 }
 
 // changed says that Head and Base differ at name; without a Base nothing does.
