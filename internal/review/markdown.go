@@ -56,6 +56,9 @@ func (r *Review) Markdown(limit int) string {
 		}
 	}
 	d.names("Other files, which berth only searched for secrets", r.Others)
+	if r.Unnamed > 0 {
+		d.add(fmt.Sprintf("- … and %d more files change\n", r.Unnamed))
+	}
 	return d.end()
 }
 

@@ -36,6 +36,7 @@ type Review struct {
 	Platform   *Project         `json:"platform,omitempty"` // what changes of the platform's own objects
 	Settings   []string         `json:"settings,omitempty"` // changed files of the platform's
 	Others     []string         `json:"others,omitempty"`   // changed files that Flux does not apply for berth
+	Unnamed    int              `json:"unnamed,omitempty"`  // further ones of these two
 	Findings   []verify.Finding `json:"findings"`
 }
 
@@ -90,6 +91,12 @@ func Build(ctx context.Context, in Input) (*Review, error) {
 			r.review.Others = append(r.review.Others, name)
 		}
 	}
+	for _, list := range []*[]string{&r.review.Settings, &r.review.Others} {
+		if more := len(*list) - maxNamed; more > 0 {
+			*list = (*list)[:maxNamed]
+			r.review.Unnamed += more
+		}
+	}
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -107,6 +114,9 @@ func Build(ctx context.Context, in Input) (*Review, error) {
 	r.redact()
 	return r.review, nil
 }
+
+// maxNamed files of a kind are named. A change that brings more is blocked by verify.
+const maxNamed = 20_000
 
 type reviewer struct {
 	Input

@@ -365,6 +365,26 @@ func TestMarkdownIsBounded(t *testing.T) {
 	}
 }
 
+// TestNamesAreBounded counts the files that a change has too many of to be named.
+func TestNamesAreBounded(t *testing.T) {
+	var changed []string
+	for i := range maxNamed + 7 {
+		changed = append(changed, fmt.Sprintf("docs/%d", i), fmt.Sprintf("templates/%d", i))
+	}
+	r, err := Build(t.Context(), Input{Changed: changed, Report: &verify.Report{Incomplete: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Others) != maxNamed || len(r.Settings) != maxNamed || r.Unnamed != 14 {
+		t.Errorf("%d and %d are named, %d are not", len(r.Settings), len(r.Others), r.Unnamed)
+	}
+	for _, text := range []string{r.Text(), r.Markdown(4 << 20)} {
+		if !strings.Contains(text, "14 more files change") {
+			t.Error("a text does not tell that files are left out")
+		}
+	}
+}
+
 func FuzzCode(f *testing.F) {
 	f.Add("`a``b", "x")
 	f.Add(" ` ", "\n```\n")

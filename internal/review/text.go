@@ -38,6 +38,9 @@ func (r *Review) Text() string {
 	for _, name := range append(append([]string{}, r.Settings...), r.Others...) {
 		fmt.Fprintf(&b, "file %s changes\n", verify.Printable(name))
 	}
+	if r.Unnamed > 0 {
+		fmt.Fprintf(&b, "%d more files change\n", r.Unnamed)
+	}
 	return b.String()
 }
 
