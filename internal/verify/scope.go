@@ -31,6 +31,7 @@ const (
 	maxOthers      = 20_000 // files that belong to no project
 	maxOthersWhole = 200_000
 	maxLookups     = 1 << 20 // projects × clusters
+	maxEqual       = 16      // times that a file is read in which something is found
 )
 
 // errCrowded says that there are more files and folders than are listed.

@@ -44,23 +44,36 @@ func (c *checker) checkOther(name string) error {
 	c.checkName(name)
 	c.checkPlace(name)
 	id := info.Sys()
-	if isOurs(name) || isCluster(name) {
-		id = nil // what is found depends on the name
+	if id == nil || !info.Mode().IsRegular() || isOurs(name) || isCluster(name) { // the name counts
+		return c.checkContent(name, info.Mode())
 	}
-	if c.clean[id] {
+	if c.equal[id] >= maxEqual {
 		return nil
 	}
 	found, seen := len(c.report.Findings), len(c.seen)
-	f, err := c.read(entry{name, info.Mode().Type()})
+	if err := c.checkContent(name, info.Mode()); err != nil {
+		return err
+	}
+	c.equal[id]++
+	switch now := c.report.Findings; {
+	case len(now) == found && len(c.seen) == seen:
+		c.equal[id] = maxEqual
+	case c.equal[id] == maxEqual && len(now) > found:
+		last := now[len(now)-1]
+		c.addAt(last.Level, last.Rule, name, 0, "is the same as %d files before it; further ones are not named", maxEqual-1)
+	}
+	return nil
+}
+
+// checkContent reads a file that belongs to no project, and looks at it.
+func (c *checker) checkContent(name string, mode fs.FileMode) error {
+	f, err := c.read(entry{name, mode.Type()})
 	delete(c.files, name)
 	if err != nil || f == nil {
 		return err
 	}
 	c.checkSource(f)
 	c.checkClusterFile(f)
-	if id != nil && len(c.report.Findings) == found && len(c.seen) == seen {
-		c.clean[id] = true
-	}
 	return nil
 }
 

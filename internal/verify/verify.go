@@ -111,7 +111,7 @@ type checker struct {
 	scan     scanner
 	grown    int // values that aliases add, in the files of one project or of none
 
-	clean   map[any]bool                   // files of no project, by Sys, in which nothing was found
+	equal   map[any]int                    // times that files of no project were read, by Sys
 	names   map[string]map[string][]string // of folders of Head, by how they read in one case
 	left    int                            // bytes that may be looked at yet
 	lookups int                            // and places where files of projects may be
@@ -122,7 +122,7 @@ func newChecker(in Input) *checker {
 	c := &checker{
 		Input: in, settings: in.Policy, report: &Report{Findings: []Finding{}, Projects: []string{}},
 		rules: map[string]Rule{}, files: map[string]*file{}, seen: map[string]place{}, hosts: map[string]string{}, scan: scanner{secretForms()},
-		clean: map[any]bool{}, names: map[string]map[string][]string{}, left: maxWhole, lookups: maxLookups, others: maxOthersWhole,
+		equal: map[any]int{}, names: map[string]map[string][]string{}, left: maxWhole, lookups: maxLookups, others: maxOthersWhole,
 	}
 	for _, r := range Rules() {
 		c.rules[r.ID] = r
