@@ -2,6 +2,8 @@ package sops
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -67,6 +69,31 @@ func (t Token) Validate() error {
 // hasPrefix reports whether the token begins with prefix.
 func (t Token) hasPrefix(prefix string) bool {
 	return bytes.HasPrefix(t.bytes(), []byte(prefix))
+}
+
+// minIn is the shortest token that In looks for.
+const minIn = 8
+
+// In says that text contains the token: as it is, in hexadecimal, or in base64, alone or
+// behind a user's name. A token of fewer than 8 bytes is never found: it may be a word
+// that stands there by chance.
+func (t Token) In(text []byte) bool {
+	secret := t.bytes()
+	if len(secret) < minIn {
+		return false
+	}
+	if bytes.Contains(text, secret) || bytes.Contains(bytes.ToLower(text), []byte(hex.EncodeToString(secret))) {
+		return true
+	}
+	for skip := range 3 { // where base64's groups of three bytes begin depends on what stands in front
+		groups := secret[skip:]
+		groups = groups[:len(groups)/3*3]
+		if bytes.Contains(text, []byte(base64.StdEncoding.EncodeToString(groups))) ||
+			bytes.Contains(text, []byte(base64.URLEncoding.EncodeToString(groups))) {
+			return true
+		}
+	}
+	return false
 }
 
 // String returns "[redacted]".

@@ -2,6 +2,8 @@ package sops
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -141,6 +143,36 @@ func TestNewTokenCopies(t *testing.T) {
 	b[0] = 'x'
 	if string(token.bytes()) != "abc" {
 		t.Error("the token shares the caller's bytes")
+	}
+}
+
+func TestTokenIn(t *testing.T) {
+	url := base64.RawURLEncoding
+	for name, test := range map[string]struct {
+		token, text string
+		want        bool
+	}{
+		"plain":                {marked, "username: " + marked + "\n", true},
+		"hexadecimal":          {marked, "x: " + strings.ToUpper(hex.EncodeToString([]byte(marked))), true},
+		"base64":               {marked, base64.StdEncoding.EncodeToString([]byte(marked)), true},
+		"base64 behind a user": {marked, base64.StdEncoding.EncodeToString([]byte("al:" + marked)), true},
+		"another user":         {marked, base64.StdEncoding.EncodeToString([]byte("ali:" + marked)), true},
+		"a third user":         {marked, base64.StdEncoding.EncodeToString([]byte("alic:" + marked)), true},
+		"base64, URL":          {"~~~???>>>ÿÿÿ", url.EncodeToString([]byte("~~~???>>>ÿÿÿ")), true},
+		"8 bytes":              {"password", "a password b", true},
+		"a short word":         {"staging", "environment: staging", false},
+		"a part":               {marked, marked[:len(marked)-1], false},
+		"another":              {marked, "nothing of it", false},
+		"no token":             {"", "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := NewToken(test.token).In([]byte(test.text)); got != test.want {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+	if (Token{}).In([]byte("x")) {
+		t.Error("the zero Token is found")
 	}
 }
 

@@ -77,6 +77,82 @@ func TestTokenLeaksNowhere(t *testing.T) {
 	}
 }
 
+// TestTokenInTheSpec gives a token and writes it, or an encoding of it, where the spec is
+// in plain text, too. It is refused by the name of the field, which shows no token.
+func TestTokenInTheSpec(t *testing.T) {
+	w := newWatched(t)
+	w.berth("", 0, "init", "--cluster", "home", "--flux-url", "https://git.example.com/f.git")
+	w.berth(firstToken, 0, "create", "project", "shop", "--owner", "alice", "--image", "ghcr.io/alice/shop:v1", "--env", "production", "--username", "alice", "--password-stdin")
+	auth := base64.StdEncoding.EncodeToString([]byte("alice:" + firstToken))
+	const host = "0123456789abcdef-leak7canary" // a token may be in lower case
+	spec := func(id, lines string) string {
+		return "apiVersion: berth/v1alpha1\nkind: Project\nmetadata: {name: " + id + "}\nspec:\n  owner: alice\n  image: ghcr.io/alice/shop:v1\n  " +
+			strings.ReplaceAll(lines, "\n", "\n  ") + "\n"
+	}
+	const pull, env = "pullSecret: {registry: ghcr.io, username: alice}\n", "environments: [{name: production}]"
+	for field, test := range map[string]struct {
+		token string
+		args  []string
+	}{
+		"spec.pullSecret.username":    {firstToken, []string{"shop", "--username", firstToken}},
+		"spec.image":                  {firstToken, []string{"shop", "--image", "ghcr.io/alice/shop:" + firstToken}},
+		"spec.owner":                  {firstToken, []string{"shop", "--owner", firstToken}},
+		"spec.template":               {firstToken, []string{"shop", "--template", firstToken}},
+		"metadata.name":               {host, []string{host, "--owner", "alice"}},
+		"spec.environments[0].host":   {host, []string{"-f", spec("shop", pull+"environments: [{name: production, host: "+host+".example.com}]")}},
+		"spec.env[GH_TOKEN]":          {firstToken, []string{"-f", spec("shop", pull+env+"\nenv: {GH_TOKEN: "+firstToken+"}")}},
+		"spec.env[AUTH]":              {firstToken, []string{"-f", spec("shop", pull+env+"\nenv: {AUTH: "+auth+"}")}},
+		"spec.environments[0].env":    {firstToken, []string{"-f", spec("shop", pull+"environments: [{name: production, env: {"+firstToken+": x}}]")}},
+		"spec.environments[0].env[A]": {firstToken, []string{"-f", spec("shop", pull+`environments: [{name: production, env: {A: "x\n`+firstToken+`"}}]`)}},
+	} {
+		t.Run(field, func(t *testing.T) {
+			if test.args[0] == "-f" {
+				file := filepath.Join(w.secrets, "spec.yaml")
+				write(t, file, test.args[1])
+				test.args[1] = file
+			}
+			w.printed.Reset()
+			for _, verb := range [][]string{{"create", "project"}, {"diff"}} {
+				w.berth(test.token, 2, append(append(verb, test.args...), "--password-stdin")...)
+			}
+			if said := w.printed.String(); strings.Count(said, field+": ") != 2 {
+				t.Errorf("the field is not named: %s", said)
+			}
+			if found := search(w.printed.Bytes(), 0); found != "" || strings.Contains(w.printed.String(), host) {
+				t.Errorf("the token is printed: %s", w.printed.String())
+			}
+		})
+	}
+	many := filepath.Join(w.secrets, "specs")
+	if err := os.Mkdir(many, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(many, "bulk.yaml"), spec("bulk", pull+env+"\nenv: {GH_TOKEN: "+firstToken+"}"))
+	w.berth(`{"owner":"alice","registry":"ghcr.io","username":"alice","token":"`+firstToken+`"}`, 2, "create", "project", "-f", many, "--credentials-stdin")
+	for place, data := range w.everything() {
+		if found := search(data, 0); found != "" && place != "command lines" {
+			t.Errorf("a token is in %s: %s", place, found)
+		}
+	}
+
+	// What somebody else committed in a comment is not committed again.
+	clone := filepath.Join(w.dir, "clone")
+	git(t, w.dir, "clone", "-q", w.repo, clone)
+	file := filepath.Join(clone, "projects", "shop", "project.yaml")
+	doc, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, file, "# "+firstToken+"\n"+string(doc))
+	git(t, clone, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qam", "Note")
+	git(t, clone, "push", "-q")
+	w.printed.Reset()
+	w.berth(firstToken, 2, "create", "project", "shop", "--port", "8080", "--password-stdin")
+	if said := w.printed.String(); !strings.Contains(said, "✗ projects/shop/project.yaml: has the registry token") {
+		t.Errorf("the file is not named: %s", said)
+	}
+}
+
 // TestSearchFindsLeaks proves the search by planting what it must find.
 func TestSearchFindsLeaks(t *testing.T) {
 	encoded := base64.StdEncoding.EncodeToString([]byte("alice:" + firstToken))
@@ -281,5 +357,12 @@ func write(t *testing.T, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func git(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil {
+		t.Fatalf("git %s: %v\n%s", args[0], err, out)
 	}
 }

@@ -86,6 +86,9 @@ func (s *Steps) Diff(ctx context.Context, req Request) (*Result, error) {
 // plan works out what req changes on tip. Seals that proposed holds are kept while they
 // are right. With preview a missing token is no error.
 func (s *Steps) plan(ctx context.Context, tip, proposed fs.FS, req Request, preview bool) (*Result, error) {
+	if err := checkID(req.Project, req.Token); err != nil {
+		return nil, err
+	}
 	if err := prefetchProject(ctx, tip, req.Project); err != nil {
 		return nil, err
 	}
@@ -123,7 +126,10 @@ func (s *Steps) plan(ctx context.Context, tip, proposed fs.FS, req Request, prev
 		result.Seals = append(result.Seals, seal.Seal)
 	}
 	result.Files, result.Left, err = compare(tip, files, generator.Owned(platform, req.Project), req.Overwrite)
-	return result, err
+	if err != nil {
+		return nil, err
+	}
+	return result, checkFiles(result, req.Token)
 }
 
 // wanted returns the project.yaml to commit and its meaning.
@@ -150,6 +156,9 @@ func (s *Steps) wanted(ctx context.Context, tip, proposed fs.FS, req Request) ([
 	}
 	want, err := req.edited(project)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkSpec(want, req.Token); err != nil { // first of all: other errors quote names
 		return nil, nil, err
 	}
 	for _, owner := range owners {
