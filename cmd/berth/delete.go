@@ -74,7 +74,7 @@ func (g *globals) deleteProject(ctx context.Context, o deleteOptions, id string)
 			return err
 		}
 	}
-	done, err := steps.Delete(ctx, id, o.environments, o.overwrite)
+	done, err := steps.Delete(ctx, plan)
 	if err != nil {
 		return err
 	}

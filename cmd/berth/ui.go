@@ -271,6 +271,7 @@ var knownErrors = []struct {
 	{project.ErrNotBerth, "", "run `berth init` on this repository first, or check --repo and --branch", exitFailure},
 	{project.ErrNoProject, "", "`berth get projects` lists what there is", exitFailure},
 	{project.ErrNoCluster, "", "berth.yaml lists what there is; `berth init --cluster NAME` adds one", exitFailure},
+	{project.ErrChanged, "what would be deleted is not what was shown", "nothing was deleted; run the command again to see what goes now", exitFailure},
 	{project.ErrNotRendered, "", "run `berth create project NAME` first", exitFailure},
 	{project.ErrForeign, "", "use the key that `berth init` made for this repository: --key-file or BERTH_KEY_FILE", exitFailure},
 	{sops.ErrNoKey, "", "name the berth key with --key-file or BERTH_KEY_FILE", exitFailure},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -21,6 +22,9 @@ type Deletion struct {
 	Commit     string       `json:"commit,omitempty"`
 
 	PullRequest *PullRequest `json:"pullRequest,omitempty"`
+
+	environments []string // that were asked for; none means all
+	overwrite    bool
 }
 
 // Namespace names one environment's namespace and the cluster that it is on.
@@ -29,7 +33,8 @@ type Namespace struct {
 	Cluster string `json:"cluster"`
 }
 
-// PlanDelete says what [Steps.Delete] would do.
+// PlanDelete works out what deleting a project, or only the named environments of it, takes
+// away.
 func (s *Steps) PlanDelete(ctx context.Context, id string, environments []string, overwrite bool) (*Deletion, error) {
 	tip, err := s.Repo.Tip(ctx, s.Branch)
 	if err != nil {
@@ -38,15 +43,19 @@ func (s *Steps) PlanDelete(ctx context.Context, id string, environments []string
 	return s.planDelete(ctx, tip, id, environments, overwrite)
 }
 
-// Delete removes a project, or only the named environments of it, in one commit.
-// Flux then deletes the Namespaces and what is in them. Files that berth did not
-// write stay.
-func (s *Steps) Delete(ctx context.Context, id string, environments []string, overwrite bool) (*Deletion, error) {
+// Delete does what shown, of [Steps.PlanDelete], says, in one commit. Flux then deletes the
+// Namespaces and what is in them. Files that berth did not write stay. When something else
+// would go by now than was shown, nothing goes: that is an [ErrChanged].
+func (s *Steps) Delete(ctx context.Context, shown *Deletion) (*Deletion, error) {
+	id, environments := shown.Project, shown.environments
 	var deletion *Deletion
 	done, err := s.write(ctx, id, func(tip, _ fs.FS) (*gitrepo.Change, error) {
 		var err error
-		if deletion, err = s.planDelete(ctx, tip, id, environments, overwrite); err != nil {
+		if deletion, err = s.planDelete(ctx, tip, id, environments, shown.overwrite); err != nil {
 			return nil, err
+		}
+		if !reflect.DeepEqual(deletion.Files, shown.Files) {
+			return nil, fmt.Errorf("%w: %s", ErrChanged, id)
 		}
 		subject := "Delete project " + id
 		if len(environments) > 0 {
@@ -69,7 +78,7 @@ func (s *Steps) planDelete(ctx context.Context, tip fs.FS, id string, environmen
 	if err != nil {
 		return nil, err
 	}
-	deletion := &Deletion{Project: id}
+	deletion := &Deletion{Project: id, environments: environments, overwrite: overwrite}
 	if len(environments) > 0 {
 		err = planDeleteEnvironments(tip, platform, deletion, environments, overwrite)
 	} else {

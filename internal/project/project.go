@@ -39,6 +39,7 @@ var (
 	ErrNoCluster = errors.New("no such cluster")
 	ErrForeign   = errors.New("the berth key does not belong to this repository")
 
+	ErrChanged     = errors.New("the project was changed by others meanwhile")
 	ErrNotRendered = errors.New("the spec was changed and the project not rendered again")
 )
 
