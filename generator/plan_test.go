@@ -303,16 +303,20 @@ func TestGenerated(t *testing.T) {
 		doc                 string
 		generated, pristine bool
 	}{
-		"as written":     {doc, true, true},
-		"edited":         {strings.Replace(doc, "prune: true", "prune: false", 1), true, false},
-		"appended":       {doc + "\n", true, false},
-		"cut":            {doc[:len(doc)-1], true, false},
-		"comment above":  {"# mine\n" + doc, true, true},
-		"line above":     {"a: b\n" + doc, false, false},
-		"header gone":    {doc[strings.Index(doc, "apiVersion"):], false, false},
-		"line breaks":    {strings.ReplaceAll(doc, "\n", "\r\n"), true, false},
-		"only a comment": {"# berth/digest: sha256:", true, false},
-		"empty":          {"", false, false},
+		"as written":        {doc, true, true},
+		"edited":            {strings.Replace(doc, "prune: true", "prune: false", 1), true, false},
+		"appended":          {doc + "\n", true, false},
+		"cut":               {doc[:len(doc)-1], true, false},
+		"comment above":     {"# mine\n" + doc, true, false},
+		"comment between":   {strings.Replace(doc, "\n", "\n# mine\n", 1), true, false},
+		"first line edited": {strings.Replace(doc, "instead.", "instead. Ask alice first.", 1), true, false},
+		"another source":    {strings.Replace(doc, "from projects/0/project.yaml", "from alice and me", 1), true, false},
+		"no first line":     {doc[strings.Index(doc, "# berth/digest"):], true, false},
+		"line above":        {"a: b\n" + doc, false, false},
+		"header gone":       {doc[strings.Index(doc, "apiVersion"):], false, false},
+		"line breaks":       {strings.ReplaceAll(doc, "\n", "\r\n"), true, false},
+		"only a comment":    {"# berth/digest: sha256:", true, false},
+		"empty":             {"", false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			generated, pristine := generator.Generated([]byte(test.doc))

@@ -67,7 +67,7 @@ func (c *checker) checkDiffering(f *file, want, was []byte) (pristine bool, err 
 		c.add(ruleEdited, f.path, 1, "does not begin with berth's header")
 		return false, nil
 	case !pristine:
-		c.add(ruleEdited, f.path, 0, "its digest is not that of its content")
+		c.add(ruleEdited, f.path, 0, "its header is not berth's own, or the digest there not that of the content")
 		return false, nil
 	}
 	same, err := c.sameDrift(f.path, f.data, want, was)
