@@ -240,7 +240,9 @@ func explain(ctx context.Context, err error) report {
 			r.Hints = append(r.Hints, "move these files elsewhere, or let berth replace them with --overwrite")
 		}
 	}
-	if e, ok := errors.AsType[*project.OwnerError](err); ok {
+	if e, ok := errors.AsType[*project.OwnerError](err); ok && e.File != "" {
+		r.Hints = append(r.Hints, fmt.Sprintf("restore projects/%[1]s/project.yaml from Git, or remove what is left with `berth delete project %[1]s`", e.Project))
+	} else if ok {
 		r.Hints = append(r.Hints, fmt.Sprintf("choose another project id; to hand the project over, change spec.owner in projects/%s/project.yaml by a reviewed commit", e.Project))
 	}
 	if errors.As(err, new(*sops.TamperedError)) {

@@ -96,7 +96,7 @@ func (s *Steps) plan(ctx context.Context, tip, proposed fs.FS, req Request, prev
 	if err != nil {
 		return nil, err
 	}
-	doc, project, err := s.wanted(ctx, tip, proposed, req)
+	doc, project, err := s.wanted(ctx, tip, proposed, platform, req)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (s *Steps) plan(ctx context.Context, tip, proposed fs.FS, req Request, prev
 }
 
 // wanted returns the project.yaml to commit and its meaning.
-func (s *Steps) wanted(ctx context.Context, tip, proposed fs.FS, req Request) ([]byte, *generator.Project, error) {
+func (s *Steps) wanted(ctx context.Context, tip, proposed fs.FS, platform *generator.Platform, req Request) ([]byte, *generator.Project, error) {
 	prior, project, err := committed(tip, req.Project)
 	if err != nil {
 		return nil, nil, err
@@ -164,6 +164,11 @@ func (s *Steps) wanted(ctx context.Context, tip, proposed fs.FS, req Request) ([
 	for _, owner := range owners {
 		if want.Spec.Owner != owner {
 			return nil, nil, &OwnerError{Project: req.Project, Owner: owner, Wanted: want.Spec.Owner}
+		}
+	}
+	if prior == nil {
+		if err := checkRemains(tip, platform, req.Project, want.Spec.Owner); err != nil {
+			return nil, nil, err
 		}
 	}
 	doc, err := generator.MergeProject(generator.ProjectPath(req.Project), prior, want)

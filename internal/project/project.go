@@ -43,13 +43,6 @@ var (
 	ErrNotRendered = errors.New("the spec was changed and the project not rendered again")
 )
 
-// OwnerError says that a project belongs to somebody else.
-type OwnerError struct{ Project, Owner, Wanted string }
-
-func (e *OwnerError) Error() string {
-	return fmt.Sprintf("project %s belongs to %s, not to %s", e.Project, e.Owner, e.Wanted)
-}
-
 // ConflictError lists files that berth would have to overwrite or remove although
 // it did not write them as they are.
 type ConflictError struct {
