@@ -100,8 +100,29 @@ func planDeleteAll(tip fs.FS, platform *generator.Platform, deletion *Deletion, 
 	}
 	owned = append(owned, generator.ProjectPath(deletion.Project))
 	deletion.Files, deletion.Left, err = compare(tip, nil, owned, overwrite)
-	if err == nil && len(deletion.Files) == 0 {
+	if err != nil {
+		return err
+	}
+	if len(deletion.Files) == 0 {
 		return fmt.Errorf("%w: %s", ErrNoProject, deletion.Project)
+	}
+	return deletion.addComponents(tip)
+}
+
+// addComponents names what stays besides, in folders that are never berth's.
+func (d *Deletion) addComponents(tip fs.FS) error {
+	told := map[string]bool{}
+	for _, f := range d.Files {
+		told[f.Path] = true
+	}
+	for _, name := range d.Left {
+		told[name] = true
+	}
+	found, err := walkFiles(tip, "projects/"+d.Project)
+	for _, name := range found {
+		if !told[name] {
+			d.Left = append(d.Left, name)
+		}
 	}
 	return err
 }

@@ -122,8 +122,11 @@ func (c *checker) checkSpec(p *project) error {
 	}
 	f := c.files[p.specPath()]
 	if f == nil {
+		left := c.isLeftover(p)
 		for _, e := range p.entries {
-			if strings.HasPrefix(e.path, "projects/") {
+			if left {
+				c.add(ruleLeftover, e.path, 0, "project %s has no %s, and this is no file of berth's", p.id, p.specPath())
+			} else if strings.HasPrefix(e.path, "projects/") {
 				c.add(ruleSpec, p.specPath(), 0, "is not there, but other files of the project are")
 			} else {
 				c.add(ruleOrphan, e.path, 0, "project %s has no %s", p.id, p.specPath())
@@ -149,6 +152,24 @@ func (c *checker) checkSpec(p *project) error {
 		}
 	}
 	return nil
+}
+
+// isLeftover says that a project without a spec has nothing either that berth writes or Flux
+// looks for: what `berth delete project` leaves.
+func (c *checker) isLeftover(p *project) bool {
+	folder := "projects/" + p.id + "/"
+	return !slices.ContainsFunc(p.entries, func(e entry) bool {
+		inside, ours := strings.CutPrefix(e.path, folder)
+		f := c.files[e.path]
+		switch {
+		case !ours, inside == "project.yaml", isSealedPath(e.path):
+			return true
+		case strings.HasPrefix(inside, "components/"):
+			return false
+		}
+		overlay := strings.HasPrefix(inside, "overlays/") && strings.Count(inside, "/") == 2
+		return f != nil && isGenerated(f.data) || overlay && isKustomization(e.path, nil)
+	})
 }
 
 // checkNamespaces finds objects and Kustomizations that name another namespace than

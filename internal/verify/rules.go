@@ -61,6 +61,7 @@ const (
 	ruleTenantList   = "tenant-list"
 	ruleOrphan       = "orphan"
 	ruleStray        = "stray"
+	ruleLeftover     = "leftover"
 	ruleClusterFile  = "cluster-file"
 
 	ruleSpec         = "spec"
@@ -301,6 +302,10 @@ func platformRules() []Rule {
 			ID: ruleStray, What: "A file where only berth's own files belong.",
 			Why:  "Below tenants/ and fleet/ Flux applies it with the platform's rights; in a project's own folders it is only a warning.",
 			Mend: "Move it into the project's components/, or out of berth's folders.",
+		}, {
+			ID: ruleLeftover, Level: Warning, What: "A project's folder has files and nothing of berth's: no spec, no overlay, no seal, and nothing of it below tenants/ and fleet/.",
+			Why:  "`berth delete project` leaves what is not berth's. Nothing applies it, but a new project of that name finds it.",
+			Mend: "Remove the folder if nobody needs it, with `git rm -r projects/ID`.",
 		}, {
 			ID: ruleClusterFile, Level: Warning, What: "With --base: a file below clusters/ that is not berth's changes or is deleted. A kustomization.yaml beside flux-projects.yaml blocks that does more than list files below it, or leaves that one out.",
 			Why:  "Flux applies what is below clusters/<cluster> with all rights, and berth knows only its own file there.",
