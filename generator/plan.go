@@ -1,7 +1,9 @@
 package generator
 
 import (
+	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 )
 
@@ -80,7 +82,7 @@ func New(bases fs.FS) *Generator { return &Generator{bases} }
 // Plan renders a project. Both arguments are validated again, whatever they
 // were made by. The error is [Problems] when the specs are at fault.
 func (g *Generator) Plan(platform *Platform, project *Project) (*Plan, error) {
-	c := &collector{at: project.at}
+	c := &collector{at: project.at, problems: slices.Clone(project.flaws), broken: maps.Clone(project.broken)}
 	if c.at.file == "" {
 		c.at.file = ProjectPath(project.Metadata.Name)
 	}
@@ -90,8 +92,11 @@ func (g *Generator) Plan(platform *Platform, project *Project) (*Plan, error) {
 	}
 	validatePlatform(platform, settings)
 	validateProject(project, c)
-	if len(c.problems)+len(settings.problems) > 0 {
+	if len(settings.problems) > 0 {
 		return nil, append(sorted(settings.problems), sorted(c.problems)...)
+	}
+	if len(c.problems) > 0 {
+		return nil, g.misfits(c, platform, project)
 	}
 	base, err := g.template(c, platform, project)
 	if err != nil {
@@ -102,6 +107,27 @@ func (g *Generator) Plan(platform *Platform, project *Project) (*Plan, error) {
 		return nil, err
 	}
 	return render(c, project, base, environments)
+}
+
+// misfits adds to the problems of a project what can be said of it all the same: which
+// templates and clusters it names that are not there.
+func (g *Generator) misfits(c *collector, platform *Platform, project *Project) error {
+	var once Problems // what parsing found is found again
+	broken := map[string]bool{}
+	for _, p := range c.problems {
+		if !slices.Contains(once, p) {
+			once = append(once, p)
+		}
+		broken[p.Field] = true
+	}
+	c.problems, c.broken = once, broken
+	if _, err := g.template(c, platform, project); err != nil {
+		return err
+	}
+	for i := range project.Spec.Environments {
+		findCluster(c, platform, &project.Spec.Environments[i], fmt.Sprintf("spec.environments[%d]", i))
+	}
+	return c.err()
 }
 
 // template reads the project's template; nil when there are problems.

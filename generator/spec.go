@@ -10,7 +10,9 @@ type Project struct {
 	Metadata Metadata    `json:"metadata"`
 	Spec     ProjectSpec `json:"spec"`
 
-	at position
+	at     position
+	flaws  Problems        // that were found when it was parsed
+	broken map[string]bool // the fields that then had no value of the right form
 }
 
 // Metadata names a project or a platform.

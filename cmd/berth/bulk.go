@@ -209,7 +209,7 @@ func readProject(file string) (*generator.Project, error) {
 	if err != nil {
 		return nil, usageError{err: err}
 	}
-	return generator.ParseProject(file, doc)
+	return parseSpec(file, doc)
 }
 
 func (item *bulkItem) fail(ctx context.Context, err error) {

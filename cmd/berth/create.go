@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"os"
 
@@ -58,7 +59,7 @@ func (g *globals) createProject(ctx context.Context, o *specOptions, pull *pullR
 	}
 	steps, err := g.steps(ctx)
 	if err != nil {
-		return err
+		return cmp.Or(req.Flaws(), err)
 	}
 	if steps.Forge, err = pull.open(g); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -36,7 +37,7 @@ func (g *globals) diff(ctx context.Context, o *specOptions, args []string) error
 	}
 	steps, err := g.steps(ctx)
 	if err != nil {
-		return err
+		return cmp.Or(req.Flaws(), err)
 	}
 	result, err := steps.Diff(ctx, req)
 	if err != nil {

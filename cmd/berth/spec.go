@@ -105,7 +105,7 @@ func (o *specOptions) readSpec(ctx context.Context, name string) (*generator.Pro
 	if err != nil {
 		return nil, usagef("-f %s: %w", o.file, reason(err))
 	}
-	p, err := generator.ParseProject(file, doc)
+	p, err := parseSpec(file, doc)
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +113,16 @@ func (o *specOptions) readSpec(ctx context.Context, name string) (*generator.Pro
 		return nil, usagef("%s is the spec of project %s, not of %s", file, p.Metadata.Name, name)
 	}
 	return p, nil
+}
+
+// parseSpec reads a spec. One that is wrong but says which project it is comes without an
+// error: the steps fail with its flaws, and with what only the branch can tell.
+func parseSpec(file string, doc []byte) (*generator.Project, error) {
+	p, err := generator.ReadProject(file, doc)
+	if err != nil || generator.CheckID(p.Metadata.Name) == nil {
+		return p, err
+	}
+	return nil, p.Flaws()
 }
 
 // edit puts the flags that were given over the committed spec.

@@ -1,7 +1,9 @@
 package project
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -62,7 +64,7 @@ func (s *Steps) create(ctx context.Context, req Request, write func(planFunc) (w
 		return planned.change(subject(planned)), nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, req.orFlaws(err)
 	}
 	result.Commit, result.Changed, result.PullRequest = done.commit, done.changed, done.pull
 	return result, nil
@@ -73,11 +75,11 @@ func (s *Steps) create(ctx context.Context, req Request, write func(planFunc) (w
 func (s *Steps) Diff(ctx context.Context, req Request) (*Result, error) {
 	tip, err := s.Repo.Tip(ctx, s.Branch)
 	if err != nil {
-		return nil, err
+		return nil, req.orFlaws(err)
 	}
 	result, err := s.plan(ctx, tip, tip, req, true)
 	if err != nil {
-		return nil, err
+		return nil, req.orFlaws(err)
 	}
 	result.Changed = len(result.Files) > 0 || slices.ContainsFunc(result.Seals, func(s Seal) bool { return s.Pending })
 	return result, nil
@@ -96,15 +98,16 @@ func (s *Steps) plan(ctx context.Context, tip, proposed fs.FS, req Request, prev
 	if err != nil {
 		return nil, err
 	}
-	doc, project, err := s.wanted(ctx, tip, proposed, platform, req)
+	prior, project, err := s.wanted(ctx, tip, proposed, platform, req)
 	if err != nil {
 		return nil, err
 	}
-	plan, err := newGenerator().Plan(platform, project)
+	plan, err := planOn(tip, platform, project)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkTree(tip, platform, plan, project); err != nil {
+	doc, err := generator.MergeProject(generator.ProjectPath(req.Project), prior, project)
+	if err != nil {
 		return nil, err
 	}
 	warnings, err := checkToken(project, req.Token)
@@ -132,7 +135,7 @@ func (s *Steps) plan(ctx context.Context, tip, proposed fs.FS, req Request, prev
 	return result, checkFiles(result, req.Token)
 }
 
-// wanted returns the project.yaml to commit and its meaning.
+// wanted returns the committed project.yaml, nil when there is none, and the spec to commit.
 func (s *Steps) wanted(ctx context.Context, tip, proposed fs.FS, platform *generator.Platform, req Request) ([]byte, *generator.Project, error) {
 	prior, project, err := committed(tip, req.Project)
 	if err != nil {
@@ -171,8 +174,7 @@ func (s *Steps) wanted(ctx context.Context, tip, proposed fs.FS, platform *gener
 			return nil, nil, err
 		}
 	}
-	doc, err := generator.MergeProject(generator.ProjectPath(req.Project), prior, want)
-	return doc, want, err
+	return prior, want, nil
 }
 
 // checkToken says whether the token can be what the project's pull secret needs. It
@@ -197,17 +199,32 @@ func checkToken(p *generator.Project, token *sops.Token) ([]generator.Problem, e
 	return warnings, nil
 }
 
-// checkTree says what stands in the plan's way on tip.
-func checkTree(tip fs.FS, platform *generator.Platform, plan *generator.Plan, p *generator.Project) error {
-	moves, err := checkMoves(tip, platform, plan, p)
-	if err != nil {
-		return err
+// planOn plans the project, and says what stands in the plan's way on tip. All that is wrong
+// with the spec is told at once.
+func planOn(tip fs.FS, platform *generator.Platform, p *generator.Project) (*generator.Plan, error) {
+	plan, err := newGenerator().Plan(platform, p)
+	problems, ok := errors.AsType[generator.Problems](err)
+	if err != nil && !ok {
+		return nil, err
+	}
+	if err == nil {
+		if problems, err = checkMoves(tip, platform, plan, p); err != nil {
+			return nil, err
+		}
 	}
 	missing, err := checkComponents(tip, p)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return asError(append(moves, missing...))
+	for _, m := range missing {
+		if !slices.ContainsFunc(problems, func(p generator.Problem) bool { return p.Field == m.Field }) {
+			problems = append(problems, m)
+		}
+	}
+	slices.SortStableFunc(problems, func(a, b generator.Problem) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
+	return plan, asError(problems)
 }
 
 // checkMoves refuses to move an environment to another cluster: the Namespace on
@@ -247,6 +264,9 @@ func checkComponents(tip fs.FS, p *generator.Project) (generator.Problems, error
 			}
 			seen[name] = true
 			dir := "projects/" + p.Metadata.Name + "/components/" + name
+			if !fs.ValidPath(dir) {
+				continue // the spec itself is wrong
+			}
 			there, err := exists(tip, dir+"/kustomization.yaml", dir+"/kustomization.yml", dir+"/Kustomization")
 			if err != nil {
 				return err

@@ -162,11 +162,8 @@ func planDeleteEnvironments(tip fs.FS, platform *generator.Platform, deletion *D
 	if project, err = without(project, id, names); err != nil {
 		return err
 	}
-	plan, err := newGenerator().Plan(platform, project)
+	plan, err := planOn(tip, platform, project)
 	if err != nil {
-		return err
-	}
-	if err := checkTree(tip, platform, plan, project); err != nil {
 		return err
 	}
 	doc, err := generator.MergeProject(generator.ProjectPath(id), prior, project)

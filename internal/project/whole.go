@@ -1,6 +1,7 @@
 package project
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/berth-gitops/berth/generator"
@@ -27,4 +28,21 @@ func (r Request) leftOut(p *generator.Project) []generator.Environment {
 	return slices.DeleteFunc(slices.Clone(p.Spec.Environments), func(e generator.Environment) bool {
 		return slices.ContainsFunc(r.Whole.Spec.Environments, func(named generator.Environment) bool { return named.Name == e.Name })
 	})
+}
+
+// Flaws are what is wrong with the whole spec of the request by itself, or nil. The steps
+// fail with it, and with what else they find wrong with the spec.
+func (r Request) Flaws() error {
+	if r.Whole == nil {
+		return nil
+	}
+	return r.Whole.Flaws()
+}
+
+// orFlaws prefers the flaws to an error that is none of the spec's: those can be mended.
+func (r Request) orFlaws(err error) error {
+	if flaws := r.Flaws(); flaws != nil && !errors.As(err, new(generator.Problems)) {
+		return flaws
+	}
+	return err
 }
