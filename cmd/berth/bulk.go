@@ -149,7 +149,7 @@ func (g *globals) createAll(ctx context.Context, o *specOptions, pull *pullReque
 	}
 	steps.CreateAll(ctx, requests, func(request int, result *project.Result, err error) {
 		items[sent[request]].Result = result
-		items[sent[request]].fail(ctx, err)
+		items[sent[request]].fail(ctx, writing(err))
 		progress.step()
 	})
 	progress.end()
@@ -176,7 +176,7 @@ func (o *specOptions) readFolder(ctx context.Context, tokens credentials) ([]bul
 	byID := map[string]string{}
 	for i, file := range files {
 		items[i].File = file
-		p, err := readProject(file)
+		p, err := readProject(ctx, file)
 		if err == nil {
 			if other := byID[p.Metadata.Name]; other != "" {
 				err = generator.Problems{{File: file, Field: "metadata.name", Reason: fmt.Sprintf("%s is in %s, too", p.Metadata.Name, other)}}
@@ -204,8 +204,8 @@ func globQuote(name string) string {
 	return string(quoted)
 }
 
-func readProject(file string) (*generator.Project, error) {
-	doc, err := readFileAtMost(file, maxSpec)
+func readProject(ctx context.Context, file string) (*generator.Project, error) {
+	doc, err := readFileAtMost(ctx, file, maxSpec)
 	if err != nil {
 		return nil, usageError{err: err}
 	}

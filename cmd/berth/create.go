@@ -66,7 +66,7 @@ func (g *globals) createProject(ctx context.Context, o *specOptions, pull *pullR
 	}
 	result, err := steps.Create(ctx, req)
 	if err != nil {
-		return err
+		return writing(err)
 	}
 	if g.output != "" {
 		return g.ui.print(result, g.output)

@@ -76,7 +76,7 @@ func (g *globals) deleteProject(ctx context.Context, o deleteOptions, id string)
 	}
 	done, err := steps.Delete(ctx, plan)
 	if err != nil {
-		return err
+		return writing(err)
 	}
 	if g.output != "" {
 		return g.ui.print(done, g.output)

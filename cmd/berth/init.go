@@ -120,7 +120,7 @@ func (g *globals) init(ctx context.Context, o initOptions) error {
 	}
 	result, err := steps.Init(ctx, req)
 	if err != nil {
-		return withKept(err, made)
+		return withKept(writing(err), made)
 	}
 	return g.tellInit(o, made, result)
 }

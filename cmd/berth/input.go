@@ -70,12 +70,15 @@ func readAtMost(r io.Reader, most int64) ([]byte, error) {
 	return data, err
 }
 
-// readFileAtMost is readAtMost for a file.
-func readFileAtMost(name string, most int64) (_ []byte, err error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return readAtMost(f, most)
+// readFileAtMost is readAtMost for a file. A named pipe cannot even be opened before
+// somebody writes to it, so that is awaited, too.
+func readFileAtMost(ctx context.Context, name string, most int64) ([]byte, error) {
+	return await(ctx, func() (_ []byte, err error) {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, f.Close()) }()
+		return readAtMost(f, most)
+	})
 }

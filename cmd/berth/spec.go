@@ -100,7 +100,7 @@ func (o *specOptions) readSpec(ctx context.Context, name string) (*generator.Pro
 		file = "<stdin>"
 		doc, err = o.in.all(ctx, maxSpec)
 	} else {
-		doc, err = readFileAtMost(file, maxSpec)
+		doc, err = readFileAtMost(ctx, file, maxSpec)
 	}
 	if err != nil {
 		return nil, usagef("-f %s: %w", o.file, reason(err))
@@ -174,7 +174,7 @@ func (o *specOptions) token(ctx context.Context) (*sops.Token, error) {
 	case o.passwordStdin:
 		text, err = o.typedToken(ctx)
 	case o.passwordFile != "":
-		if text, err = readFileAtMost(o.passwordFile, maxToken); err != nil {
+		if text, err = readFileAtMost(ctx, o.passwordFile, maxToken); err != nil {
 			err = fmt.Errorf("--password-file: %w", reason(err))
 		}
 	default:

@@ -67,6 +67,19 @@ func (e usageError) next(format string, args ...any) usageError {
 	return e
 }
 
+// writingError is what ended a command while it wrote to the branch.
+type writingError struct{ error }
+
+func (e writingError) Unwrap() error { return e.error }
+
+// writing marks an error, if there is one, as a writingError.
+func writing(err error) error {
+	if err == nil {
+		return nil
+	}
+	return writingError{err}
+}
+
 type ui struct {
 	out, err io.Writer
 	terminal bool // err is one
@@ -211,7 +224,11 @@ func explain(ctx context.Context, err error) report {
 		kept = []string{hint + strings.Join(e.files, ", ")}
 	}
 	if ctx.Err() != nil {
-		return report{Message: "interrupted; the branch holds either none or all of the change, so running again is safe", Hints: kept, Status: exitInterrupted}
+		left := "is as it was"
+		if errors.As(err, new(writingError)) {
+			left = "holds either none or all of the change, so running again is safe"
+		}
+		return report{Message: "interrupted; the branch " + left, Hints: kept, Status: exitInterrupted}
 	}
 	r := report{Message: err.Error(), Status: exitFailure, Problems: allProblems(err)}
 	if e, ok := errors.AsType[usageError](err); ok {
