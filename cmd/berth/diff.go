@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/berth-gitops/berth/internal/project"
+	"github.com/berth-gitops/berth/internal/verify"
 	"github.com/berth-gitops/berth/sops"
 )
 
@@ -87,10 +88,19 @@ func fileDiff(f project.FileChange) string {
 		after = "/dev/null"
 	}
 	if !strings.HasSuffix(f.Path, ".sops.yaml") {
-		return string(diff.Diff(before, f.Before, after, f.After))
+		return printableLines(string(diff.Diff(before, f.Before, after, f.After)))
 	}
-	return fmt.Sprintf("diff %s %s\n--- %s\n+++ %s\n%s%s", before, after, before, after,
-		sealLines("-", f.Before), sealLines("+", f.After))
+	return printableLines(fmt.Sprintf("diff %s %s\n--- %s\n+++ %s\n%s%s", before, after, before, after,
+		sealLines("-", f.Before), sealLines("+", f.After)))
+}
+
+// printableLines keeps what stands in files from harming a terminal.
+func printableLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = verify.Printable(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // sealLines describes a sealed file by what stands in it in plain.

@@ -30,8 +30,8 @@ import (
 //     line of its own, in lower case and without a full stop. Where what failed is
 //     plain from why, why stands alone;
 //   - colour only on a terminal, and never with NO_COLOR;
-//   - names come from Git, where anybody may have chosen them: nothing in a line can move
-//     the cursor, hide text or begin another line.
+//   - names, and what diff shows of files, come from Git, where anybody may have chosen
+//     them: nothing in a line can move the cursor, hide text or begin another line.
 
 const (
 	exitOK          = 0
