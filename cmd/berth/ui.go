@@ -300,6 +300,7 @@ var knownErrors = []struct {
 	{gitrepo.ErrAddress, "", "name it with --repo or BERTH_REPO as https://host/path, ssh://user@host/path or a local path", exitUsage},
 	{gitrepo.ErrRewritten, "somebody replaced the history of the branch while berth was writing", "find out who and why; then run the command again: it works on what is there now", exitFailure},
 	{gitrepo.ErrUncertain, "the connection was lost while pushing", "run the command again: it finds out, and repeats nothing that is done", exitFailure},
+	{gitrepo.ErrLink, "a link stands where berth has a file", "berth follows and replaces no link: remove it with git rm, then run the command again", exitFailure},
 	{gitrepo.ErrAuthentication, "the Git server does not know who is asking", "check the credential: --git-password-file or BERTH_GIT_PASSWORD for HTTPS, --ssh-key-file or the SSH agent for SSH", exitFailure},
 	{gitrepo.ErrOwner, "git does not trust the owner of the repository's files", "run berth as that user or, if you trust who can write there, add the folder to safe.directory in your git configuration", exitFailure},
 	{fs.ErrPermission, "", "check the rights of that file or folder for the user that berth runs as", exitFailure},

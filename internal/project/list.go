@@ -58,7 +58,7 @@ func projectIDs(tip fs.FS) ([]string, error) {
 	}
 	var ids []string
 	for _, e := range entries {
-		if e.IsDir() {
+		if !e.Type().IsRegular() { // a link cannot be read, which is told
 			ids = append(ids, e.Name())
 		}
 	}

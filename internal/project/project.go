@@ -183,10 +183,18 @@ func exists(fsys fs.FS, names ...string) (bool, error) {
 	return false, nil
 }
 
-// walkFiles lists the files and links below name, or name itself when it is one.
+// walkFiles lists the files and links below name, or name itself when it is one. Below a
+// link there is nothing.
 func walkFiles(fsys fs.FS, name string) ([]string, error) {
 	var files []string
-	err := fs.WalkDir(fsys, strings.TrimSuffix(name, "/"), func(p string, d fs.DirEntry, err error) error {
+	root := strings.TrimSuffix(name, "/")
+	err := fs.WalkDir(fsys, root, func(p string, d fs.DirEntry, err error) error {
+		if errors.Is(err, gitrepo.ErrLink) && p == root {
+			if _, err := fs.Lstat(fsys, root); err == nil {
+				files = append(files, root)
+			}
+			return nil
+		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
