@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/berth-gitops/berth/generator"
 	"github.com/berth-gitops/berth/internal/project"
@@ -94,7 +96,9 @@ func readCredentials(in io.Reader) (credentials, error) {
 			all[key] = &lineToken{token: token, line: n}
 		}
 	}
-	if err := lines.Err(); err != nil {
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		bad = append(bad, usagef("credentials, line %d: longer than %d bytes", n+1, maxToken))
+	} else if err != nil {
 		bad = append(bad, usagef("credentials, line %d: %w", n+1, err))
 	}
 	return all, errors.Join(bad...)
@@ -171,6 +175,9 @@ func (o *specOptions) readFolder(ctx context.Context, tokens credentials) ([]bul
 		return nil, nil, usagef("%s: no *.yaml files", o.file)
 	}
 	slices.Sort(files)
+	if err := o.tellSkipped(files); err != nil {
+		return nil, nil, err
+	}
 	items := make([]bulkItem, len(files))
 	var requests []project.Request
 	byID := map[string]string{}
@@ -190,6 +197,23 @@ func (o *specOptions) readFolder(ctx context.Context, tokens credentials) ([]bul
 		requests = append(requests, project.Request{Project: p.Metadata.Name, Overwrite: o.overwrite, Whole: p, Token: tokens.of(p)})
 	}
 	return items, requests, nil
+}
+
+// tellSkipped names what somebody may take for a spec of the folder: the folders in it, and
+// names such as shop.YAML.
+func (o *specOptions) tellSkipped(read []string) error {
+	entries, err := os.ReadDir(o.file)
+	if err != nil {
+		return usageError{err: err}
+	}
+	for _, e := range entries {
+		name := filepath.Join(o.file, e.Name())
+		extension := strings.ToLower(filepath.Ext(name))
+		if (e.IsDir() || extension == ".yaml" || extension == ".yml") && !slices.Contains(read, name) {
+			o.ui.warn("%s is not read: only *.yaml and *.yml of the folder itself are", name)
+		}
+	}
+	return nil
 }
 
 // globQuote takes the meaning from what a folder's name shares with a pattern.
@@ -249,7 +273,11 @@ func (g *globals) tellAll(items []bulkItem) error {
 			g.tellPullRequest(item.Result.PullRequest)
 		}
 	}
-	g.ui.done("%s created or changed, %d as they were, %d failed", count(changed, "project"), len(items)-changed-failed, failed)
+	conclude := g.ui.done
+	if failed > 0 {
+		conclude = g.ui.failed
+	}
+	conclude("%s created or changed, %d as they were, %d failed", count(changed, "project"), len(items)-changed-failed, failed)
 	return bulkStatus(items)
 }
 

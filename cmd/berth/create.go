@@ -25,8 +25,8 @@ func newCreateProjectCommand(g *globals) *cobra.Command {
 		Short: "Create a project, or change what the flags name",
 		Long: `Create a project, or bring an existing one to what the flags or the file say.
 
-Flags change only what they name. A file is the whole spec; a folder holds many, and each
-succeeds or fails alone. None removes an environment, which berth delete does, or takes
+Flags change only what they name. A file is the whole spec; a folder holds many, as *.yaml
+and *.yml, not in folders of its own, and each succeeds or fails alone. None removes an environment, which berth delete does, or takes
 over another owner's project. The same command again changes nothing and makes no commit.
 
 The token is sealed for this project alone and is kept nowhere else. Without a token,
@@ -66,7 +66,7 @@ func (g *globals) createProject(ctx context.Context, o *specOptions, pull *pullR
 	}
 	result, err := steps.Create(ctx, req)
 	if err != nil {
-		return writing(err)
+		return writing(o.asFlags(err))
 	}
 	if g.output != "" {
 		return g.ui.print(result, g.output)

@@ -42,7 +42,7 @@ func (g *globals) diff(ctx context.Context, o *specOptions, args []string) error
 	}
 	result, err := steps.Diff(ctx, req)
 	if err != nil {
-		return err
+		return o.asFlags(err)
 	}
 	if g.output != "" {
 		if err := g.ui.print(result, g.output); err != nil {

@@ -94,10 +94,10 @@ func TestTokenInTheSpec(t *testing.T) {
 		token string
 		args  []string
 	}{
-		"spec.pullSecret.username":    {firstToken, []string{"shop", "--username", firstToken}},
-		"spec.image":                  {firstToken, []string{"shop", "--image", "ghcr.io/alice/shop:" + firstToken}},
-		"spec.owner":                  {firstToken, []string{"shop", "--owner", firstToken}},
-		"spec.template":               {firstToken, []string{"shop", "--template", firstToken}},
+		"--username":                  {firstToken, []string{"shop", "--username", firstToken}},
+		"--image":                     {firstToken, []string{"shop", "--image", "ghcr.io/alice/shop:" + firstToken}},
+		"--owner":                     {firstToken, []string{"shop", "--owner", firstToken}},
+		"--template":                  {firstToken, []string{"shop", "--template", firstToken}},
 		"metadata.name":               {host, []string{host, "--owner", "alice"}},
 		"spec.environments[0].host":   {host, []string{"-f", spec("shop", pull+"environments: [{name: production, host: "+host+".example.com}]")}},
 		"spec.env[GH_TOKEN]":          {firstToken, []string{"-f", spec("shop", pull+env+"\nenv: {GH_TOKEN: "+firstToken+"}")}},

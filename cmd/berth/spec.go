@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 
 	"github.com/spf13/pflag"
 
@@ -31,6 +35,9 @@ type specOptions struct {
 	flags              *pflag.FlagSet
 	in                 input
 	ui                 *ui
+
+	edited *generator.Project // what the flags made of the committed spec
+	fresh  bool               // there was none
 }
 
 func (o *specOptions) addFlags(f *pflag.FlagSet) {
@@ -54,6 +61,9 @@ func (o *specOptions) request(ctx context.Context, args []string) (project.Reque
 	req := project.Request{Overwrite: o.overwrite, Edit: o.edit}
 	if len(args) == 1 {
 		req.Project = args[0]
+	}
+	if err := o.checkGiven(req.Project); err != nil {
+		return req, err
 	}
 	if o.file != "" {
 		whole, err := o.readSpec(ctx, req.Project)
@@ -79,6 +89,20 @@ func (o *specOptions) request(ctx context.Context, args []string) (project.Reque
 // specFlags are the flags that say in words what a file says itself.
 func specFlags() []string {
 	return []string{"owner", "template", "image", "port", "env", "cluster", "registry", "username"}
+}
+
+// checkGiven refuses flags with nothing in them.
+func (o *specOptions) checkGiven(name string) error {
+	if err := givenWhole(o.flags, "owner", "template", "image", "cluster", "registry", "username"); err != nil {
+		return err
+	}
+	if slices.Contains(o.environments, "") {
+		return usagef("--env is empty").next("leave it out, or check the variable that it is filled from")
+	}
+	if o.flags.Changed("port") && o.port == 0 {
+		return usagef("--port is 0").next("leave it out; to take the port out of the spec, edit %s", generator.ProjectPath(cmp.Or(name, "NAME")))
+	}
+	return nil
 }
 
 // maxSpec bounds what is read as a spec; a Kubernetes object may be as large.
@@ -127,7 +151,8 @@ func parseSpec(file string, doc []byte) (*generator.Project, error) {
 
 // edit puts the flags that were given over the committed spec.
 func (o *specOptions) edit(p *generator.Project) (*generator.Project, error) {
-	if p == nil {
+	o.fresh = p == nil
+	if o.fresh {
 		p = &generator.Project{APIVersion: generator.APIVersion, Kind: generator.KindProject}
 		p.Metadata.Name = o.flags.Arg(0)
 	}
@@ -157,7 +182,50 @@ func (o *specOptions) edit(p *generator.Project) (*generator.Project, error) {
 		}
 		set("cluster", &p.Spec.Environments[i].Cluster, o.cluster)
 	}
+	o.edited = p
 	return p, nil
+}
+
+var (
+	// flagFields are the flags that say what a field of the spec does.
+	flagFields = map[string]string{
+		"spec.owner": "owner", "spec.template": "template", "spec.image": "image", "spec.port": "port",
+		"spec.pullSecret.registry": "registry", "spec.pullSecret.username": "username",
+		"spec.environments": "env", "spec.environments[].name": "env",
+		"spec.environments[].cluster": "cluster", "spec.environments[].image": "image",
+	}
+	environmentIndex = regexp.MustCompile(`\[(\d+)\]`)
+)
+
+// asFlags calls what is wrong with the edited spec by the flags that said it: the file need
+// not be there.
+func (o *specOptions) asFlags(err error) error {
+	problems, ok := errors.AsType[generator.Problems](err)
+	if !ok || o.edited == nil {
+		return err
+	}
+	told := slices.Clone(problems)
+	for i, p := range told {
+		flag := flagFields[environmentIndex.ReplaceAllString(p.Field, "[]")]
+		if p.File == generator.ProjectPath(o.edited.Metadata.Name) && flag != "" && o.says(flag, p.Field) {
+			told[i].File, told[i].Line, told[i].Field = "", 0, "--"+flag
+		}
+	}
+	return slices.Compact(told)
+}
+
+// says reports whether the flag, and not the committed spec, filled the field or left it
+// empty.
+func (o *specOptions) says(flag, field string) bool {
+	if o.fresh || !o.flags.Changed(flag) {
+		return o.fresh
+	}
+	index := environmentIndex.FindStringSubmatch(field)
+	if index == nil {
+		return true
+	}
+	i, err := strconv.Atoi(index[1])
+	return err == nil && slices.Contains(o.environments, o.edited.Spec.Environments[i].Name)
 }
 
 // maxToken bounds what is read as a token; registries stay far below.
@@ -172,7 +240,9 @@ func (o *specOptions) token(ctx context.Context) (*sops.Token, error) {
 	case o.passwordStdin && o.passwordFile != "":
 		return nil, usagef("--password-stdin and --password-file cannot be used together")
 	case o.passwordStdin:
-		text, err = o.typedToken(ctx)
+		if text, err = o.typedToken(ctx); err != nil {
+			err = fmt.Errorf("--password-stdin: %w", err)
+		}
 	case o.passwordFile != "":
 		if text, err = readFileAtMost(ctx, o.passwordFile, maxToken); err != nil {
 			err = fmt.Errorf("--password-file: %w", reason(err))

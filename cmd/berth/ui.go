@@ -250,10 +250,12 @@ func explain(ctx context.Context, err error) report {
 	}
 	if e, ok := errors.AsType[*project.ConflictError](err); ok {
 		r.What = "berth would lose what it did not write"
-		if len(e.Edited) > 0 {
+		if e.Deleting {
+			r.Hints = append(r.Hints, "keep a copy of what is needed, then remove the files with --overwrite")
+		} else if len(e.Edited) > 0 {
 			r.Hints = append(r.Hints, "put the change into project.yaml or a component, or let berth replace the files with --overwrite")
 		}
-		if len(e.Foreign) > 0 {
+		if len(e.Foreign) > 0 && !e.Deleting {
 			r.Hints = append(r.Hints, "move these files elsewhere, or let berth replace them with --overwrite")
 		}
 	}
@@ -289,6 +291,7 @@ var knownErrors = []struct {
 }{
 	{project.ErrNotBerth, "", "run `berth init` on this repository first, or check --repo and --branch", exitFailure},
 	{project.ErrNoProject, "", "`berth get projects` lists what there is", exitFailure},
+	{project.ErrNoEnvironment, "", "`berth get projects NAME` lists what there is", exitFailure},
 	{project.ErrNoCluster, "", "berth.yaml lists what there is; `berth init --cluster NAME` adds one", exitFailure},
 	{project.ErrChanged, "what would be deleted is not what was shown", "nothing was deleted; run the command again to see what goes now", exitFailure},
 	{project.ErrNotRendered, "", "run `berth create project NAME` first", exitFailure},

@@ -84,6 +84,9 @@ func (s *Steps) planDelete(ctx context.Context, tip fs.FS, id string, environmen
 	} else {
 		err = planDeleteAll(tip, platform, deletion, overwrite)
 	}
+	if conflict, ok := errors.AsType[*ConflictError](err); ok {
+		conflict.Deleting = true
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +234,7 @@ func without(p *generator.Project, id string, names []string) (*generator.Projec
 	}
 	for _, name := range names {
 		if !slices.ContainsFunc(p.Spec.Environments, func(e generator.Environment) bool { return e.Name == name }) {
-			return nil, fmt.Errorf("%w: project %s has no environment %s", ErrNoProject, id, name)
+			return nil, fmt.Errorf("%w: %s of project %s", ErrNoEnvironment, name, id)
 		}
 	}
 	p.Spec.Environments = slices.DeleteFunc(p.Spec.Environments, func(e generator.Environment) bool {

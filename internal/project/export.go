@@ -41,7 +41,7 @@ func (s *Steps) Export(ctx context.Context, id, environment string) ([]byte, err
 	}
 	i := slices.IndexFunc(plan.Targets, func(t generator.Target) bool { return t.Environment == environment })
 	if i < 0 {
-		return nil, fmt.Errorf("%w: project %s has no environment %s", ErrNoProject, id, environment)
+		return nil, fmt.Errorf("%w: %s of project %s", ErrNoEnvironment, environment, id)
 	}
 	target := plan.Targets[i]
 	if err := prefetch(ctx, tip, path.Dir(target.Tenant)+"/"); err != nil {

@@ -34,10 +34,11 @@ type Steps struct {
 
 // Errors that callers tell apart with [errors.Is].
 var (
-	ErrNotBerth  = errors.New("the repository has no berth.yaml")
-	ErrNoProject = errors.New("no such project")
-	ErrNoCluster = errors.New("no such cluster")
-	ErrForeign   = errors.New("the berth key does not belong to this repository")
+	ErrNotBerth      = errors.New("the repository has no berth.yaml")
+	ErrNoProject     = errors.New("no such project")
+	ErrNoCluster     = errors.New("no such cluster")
+	ErrNoEnvironment = errors.New("no such environment")
+	ErrForeign       = errors.New("the berth key does not belong to this repository")
 
 	ErrChanged     = errors.New("the project was changed by others meanwhile")
 	ErrNotRendered = errors.New("the spec was changed and the project not rendered again")
@@ -46,8 +47,9 @@ var (
 // ConflictError lists files that berth would have to overwrite or remove although
 // it did not write them as they are.
 type ConflictError struct {
-	Edited  []string // written by berth, changed by hand since
-	Foreign []string // at a path of berth's, but never written by it
+	Edited   []string // written by berth, changed by hand since
+	Foreign  []string // at a path of berth's, but never written by it
+	Deleting bool     // that they go is what was asked for
 }
 
 func (e *ConflictError) Error() string {
