@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -112,6 +113,20 @@ func (g *globals) addFlags(f *pflag.FlagSet) {
 	fromEnv(&g.git.cacheDir, "cache-dir", "BERTH_CACHE_DIR", "`folder` that keeps Git objects between runs (BERTH_CACHE_DIR; default none)")
 }
 
+// once tells a line that comes again, as with every try of a push, only the first time.
+func once(tell func(line string)) func(line string) {
+	var mu sync.Mutex
+	told := map[string]bool{}
+	return func(line string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !told[line] {
+			told[line] = true
+			tell(line)
+		}
+	}
+}
+
 func envOr(name, fallback string) string {
 	if v := os.Getenv(name); v != "" {
 		return v
@@ -169,7 +184,7 @@ func (g *globals) gitrepoOptions() (gitrepo.Options, error) {
 		Author:           author,
 		SigningKeyFile:   g.git.signingKeyFile,
 		CacheDir:         g.git.cacheDir,
-		Messages:         func(line string) { g.ui.action("remote: %s", line) },
+		Messages:         once(func(line string) { g.ui.action("remote: %s", line) }),
 
 		SigningKeyPassphrase: gitrepo.NewSecret(os.Getenv("BERTH_SIGNING_KEY_PASSPHRASE")),
 	}
