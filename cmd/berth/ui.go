@@ -215,14 +215,7 @@ type report struct {
 
 // explain finds the words and the exit status for err.
 func explain(ctx context.Context, err error) report {
-	var kept []string
-	if e, ok := errors.AsType[keptError](err); ok {
-		hint := "the next run uses the keys that were made, which are kept: "
-		if errors.Is(err, project.ErrForeign) { // another init was faster
-			hint = "nothing uses the keys that were made, which may be deleted: "
-		}
-		kept = []string{hint + strings.Join(e.files, ", ")}
-	}
+	kept := keptHints(err)
 	if ctx.Err() != nil {
 		left := "is as it was"
 		if errors.As(err, new(writingError)) {
@@ -250,14 +243,7 @@ func explain(ctx context.Context, err error) report {
 	}
 	if e, ok := errors.AsType[*project.ConflictError](err); ok {
 		r.What = "berth would lose what it did not write"
-		if e.Deleting {
-			r.Hints = append(r.Hints, "keep a copy of what is needed, then remove the files with --overwrite")
-		} else if len(e.Edited) > 0 {
-			r.Hints = append(r.Hints, "put the change into project.yaml or a component, or let berth replace the files with --overwrite")
-		}
-		if len(e.Foreign) > 0 && !e.Deleting {
-			r.Hints = append(r.Hints, "move these files elsewhere, or let berth replace them with --overwrite")
-		}
+		r.Hints = append(r.Hints, conflictHints(e)...)
 	}
 	if e, ok := errors.AsType[*project.OwnerError](err); ok && e.File != "" {
 		r.Hints = append(r.Hints, fmt.Sprintf("restore projects/%[1]s/project.yaml from Git, or remove what is left with `berth delete project %[1]s`", e.Project))
@@ -281,6 +267,34 @@ func explain(ctx context.Context, err error) report {
 	}
 	r.Hints = append(r.Hints, kept...)
 	return r
+}
+
+// keptHints say what a failed init has left.
+func keptHints(err error) []string {
+	e, ok := errors.AsType[keptError](err)
+	if !ok {
+		return nil
+	}
+	hint := "the next run uses the keys that were made, which are kept: "
+	if errors.Is(err, project.ErrForeign) { // another init was faster
+		hint = "nothing uses the keys that were made, which may be deleted: "
+	}
+	return []string{hint + strings.Join(e.files, ", ")}
+}
+
+// conflictHints say what to do about files that are not berth's to replace.
+func conflictHints(e *project.ConflictError) []string {
+	if e.Deleting {
+		return []string{"keep a copy of what is needed, then remove the files with --overwrite"}
+	}
+	var hints []string
+	if len(e.Edited) > 0 {
+		hints = append(hints, "put the change into project.yaml or a component, or let berth replace the files with --overwrite")
+	}
+	if len(e.Foreign) > 0 {
+		hints = append(hints, "move these files elsewhere, or let berth replace them with --overwrite")
+	}
+	return hints
 }
 
 // knownErrors are the sentinel errors, each with what has failed and what to do about it.
