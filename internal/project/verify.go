@@ -157,6 +157,9 @@ func (s *Steps) steps(ctx context.Context, c *Comparison) (steps []verify.Step, 
 				return nil, false, err
 			}
 		}
+		if len(wanted)+len(step.Changed) > verify.MaxStepFiles {
+			return nil, true, nil
+		}
 		for _, name := range step.Changed {
 			wanted = append(wanted, literal(name))
 		}

@@ -235,7 +235,7 @@ func fileRules() []Rule {
 			Why:  "It would stop the controller that builds every project.",
 			Mend: "Write out what the aliases stand for; look for replacements and patches that multiply.",
 		}, {
-			ID: ruleTooLarge, What: "A file of more than 1 MiB, or a project of more than 1,000 files or 10 MiB. Where Flux applies nothing such a file is a warning: it is not looked at for tokens. Or a change of more than 20,000 files outside of projects, or of 512 MiB in all; without --base ten times the files, or 2 GiB. A warning, too: a change of more than 64 commits, of which only the last is looked at.",
+			ID: ruleTooLarge, What: "A file of more than 1 MiB, or a project of more than 1,000 files or 10 MiB. Where Flux applies nothing such a file is a warning: it is not looked at for tokens. Or a change of more than 20,000 files outside of projects, or of 512 MiB in all; without --base ten times the files, or 2 GiB. A warning, too: a change of more than 64 commits, or whose commits change more than 20,000 files in all, of which only the last is looked at.",
 			Why:  "Every Flux Kustomization unpacks the whole repository on each push.",
 			Mend: "Keep large files elsewhere; propose a large change in parts.",
 		}, {
