@@ -148,14 +148,19 @@ func renamedAttack() attack {
 			})
 		},
 		hit: func(ctx context.Context, a scene) error {
-			var leak corev1.ConfigMap
-			err := fleet.Client.Get(ctx, client.ObjectKey{Namespace: a.namespace(), Name: "leak"}, &leak)
-			if err == nil && !holds([]byte(leak.Data[".dockerconfigjson"]), a.self.owner.token) {
-				err = errors.New("the ConfigMap does not hold the token")
-			}
-			return errors.Join(err, evilPod(ctx, a))
+			return errors.Join(leaked(ctx, a, ".dockerconfigjson"), evilPod(ctx, a))
 		},
 	}
+}
+
+// leaked wants the token in a ConfigMap of the attacker's.
+func leaked(ctx context.Context, a scene, key string) error {
+	var leak corev1.ConfigMap
+	err := fleet.Client.Get(ctx, client.ObjectKey{Namespace: a.namespace(), Name: "leak"}, &leak)
+	if err == nil && !holds([]byte(leak.Data[key]), a.self.owner.token) {
+		err = errors.New("the ConfigMap does not hold the token")
+	}
+	return err
 }
 
 // generatedAttack does the same with Kustomize's generators.
@@ -170,14 +175,7 @@ func generatedAttack() attack {
 				d.push("configMapGenerator", generator)
 			})
 		},
-		hit: func(ctx context.Context, a scene) error {
-			var leak corev1.ConfigMap
-			err := fleet.Client.Get(ctx, client.ObjectKey{Namespace: a.namespace(), Name: "leak"}, &leak)
-			if err == nil && !holds([]byte(leak.Data["leak.yaml"]), a.self.owner.token) {
-				err = errors.New("the ConfigMap does not hold the token")
-			}
-			return err
-		},
+		hit: func(ctx context.Context, a scene) error { return leaked(ctx, a, "leak.yaml") },
 	}
 }
 
@@ -209,14 +207,7 @@ func iniAttack() attack {
 				})
 			})
 		},
-		hit: func(ctx context.Context, a scene) error {
-			var leak corev1.ConfigMap
-			err := fleet.Client.Get(ctx, client.ObjectKey{Namespace: a.namespace(), Name: "leak"}, &leak)
-			if err == nil && !holds([]byte(leak.Data["t"]), a.self.owner.token) {
-				err = errors.New("the ConfigMap does not hold the token")
-			}
-			return err
-		},
+		hit: func(ctx context.Context, a scene) error { return leaked(ctx, a, "t") },
 	}
 }
 

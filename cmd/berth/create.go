@@ -26,8 +26,9 @@ func newCreateProjectCommand(g *globals) *cobra.Command {
 		Long: `Create a project, or bring an existing one to what the flags or the file say.
 
 Flags change only what they name. A file is the whole spec; a folder holds many, as *.yaml
-and *.yml, not in folders of its own, and each succeeds or fails alone. None removes an environment, which berth delete does, or takes
-over another owner's project. The same command again changes nothing and makes no commit.
+and *.yml, not in folders of its own, and each succeeds or fails alone. None removes an
+environment, which berth delete does, or takes over another owner's project. The same
+command again changes nothing and makes no commit.
 
 The token is sealed for this project alone and is kept nowhere else. Without a token,
 what is sealed already stays.
